@@ -1,0 +1,1 @@
+"""What the plan shows: the catalogue, reading files, storing, tiles, drawing."""

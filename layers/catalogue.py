@@ -1,0 +1,120 @@
+"""The catalogue of layers: what `data/layers.toml` declares about each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from masterplan.errors import NotFound
+from masterplan.language import N_
+from masterplan.settings import settings
+
+ATTRIBUTE_TYPES = {"text": str, "integer": int, "number": (int, float), "boolean": bool, "list": list}
+STATUSES = ("existing", "proposed", "prospective")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One typed attribute of a layer's features. `unit` is empty where it has none."""
+
+    name: str
+    type: str
+    name_ro: str
+    name_en: str
+    unit: str = ""
+    filterable: bool = True
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as declared. `accuracy_m` is how far, in metres, a drawn edge may lie from the true one."""
+
+    id: str
+    group: str
+    kind: str
+    geometry: str
+    name_ro: str
+    name_en: str
+    description_ro: str
+    description_en: str
+    source: str
+    licence: str
+    source_date: date
+    indicative: bool
+    accuracy_m: float
+    attributes: tuple[Attribute, ...]
+
+    def attribute_rows(self) -> list[dict[str, Any]]:
+        """The attributes as plain values, for the database."""
+        return [asdict(attribute) | {"values": list(attribute.values)} for attribute in self.attributes]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of layers, as in the consultation's documents."""
+
+    id: str
+    name_ro: str
+    name_en: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Groups and layers in the order they are shown."""
+
+    groups: tuple[Group, ...]
+    layers: tuple[Layer, ...]
+
+    def layer(self, layer_id: str) -> Layer:
+        """The layer with this id.
+
+        Raises
+        ------
+        NotFound
+            When the catalogue has no such layer; the message lists those it has.
+        """
+        for layer in self.layers:
+            if layer.id == layer_id:
+                return layer
+        raise NotFound(
+            N_("There is no layer “{layer}”. The layers are: {known}."),
+            layer=layer_id,
+            known=", ".join(layer.id for layer in self.layers),
+        )
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue of this installation, read once."""
+    return read_catalogue(settings().data_dir / "layers.toml")
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    with path.open("rb") as file:
+        raw = tomllib.load(file)
+    return Catalogue(
+        groups=tuple(Group(**group) for group in raw["group"]),
+        layers=tuple(_layer(entry) for entry in raw["layer"]),
+    )
+
+
+def _layer(entry: dict[str, Any]) -> Layer:
+    attributes = tuple(_attribute(item) for item in entry.get("attribute", []))
+    declared = {name: entry[name] for name in Layer.__dataclass_fields__ if name != "attributes"}
+    return Layer(**declared, attributes=attributes)
+
+
+def _attribute(item: dict[str, Any]) -> Attribute:
+    if item["type"] not in ATTRIBUTE_TYPES:
+        raise ValueError(f"unknown attribute type: {item['type']!r}")
+    return Attribute(**item | {"values": tuple(item.get("values", ()))})
+
+
+def shipped_file(layer_id: str) -> Path:
+    """Where the shipped features of a layer are."""
+    return settings().data_dir / "geojson" / f"{layer_id}.geojson"

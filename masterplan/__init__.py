@@ -1,0 +1,1 @@
+"""The ground: settings, database, roles, places, errors, language, jobs and the private cluster."""

@@ -1,0 +1,120 @@
+"""Work that outlives a page: the `job` table and the worker that empties it.
+
+A job is claimed with SKIP LOCKED, so several workers never do the same one; a
+failed one is tried again later, and what it said last stays with it. A job
+whose worker died is taken over once its claim is older than `CLAIM_EXPIRES`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import Any
+
+from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from masterplan.actors import SYSTEM
+from masterplan.database import transaction
+from masterplan.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: Tells the table how far a job is, as a share from 0 to 1.
+Progress = Callable[[float], None]
+Handler = Callable[[dict[str, Any], Progress], None]
+
+CLAIM_EXPIRES = "15 minutes"
+RETRY_AFTER = "10 seconds"
+POLL_S = 1.0
+_LONGEST_ERROR = 500
+
+_ENQUEUE = text(
+    "INSERT INTO masterplan.job (kind, payload) SELECT :kind, :payload"
+    " WHERE NOT EXISTS (SELECT 1 FROM masterplan.job"
+    "  WHERE kind = :kind AND payload = :payload AND state = 'queued')"
+).bindparams(bindparam("kind", type_=String), bindparam("payload", type_=JSONB))
+_CLAIM = text(
+    "UPDATE masterplan.job SET state = 'running', attempts = attempts + 1, claimed_at = clock_timestamp()"
+    " WHERE id = (SELECT id FROM masterplan.job"
+    "  WHERE (state = 'queued' AND run_after <= now())"
+    f"     OR (state = 'running' AND claimed_at < now() - interval '{CLAIM_EXPIRES}')"
+    "  ORDER BY run_after, id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, kind, payload, attempts, max_attempts"
+)
+_DONE = text(
+    "UPDATE masterplan.job SET state = 'done', progress = 1, finished_at = clock_timestamp(), last_error = ''"
+    " WHERE id = :id"
+)
+_FAILED = text(
+    "UPDATE masterplan.job SET last_error = :error,"
+    " state = CASE WHEN attempts < max_attempts THEN 'queued' ELSE 'failed' END,"
+    f" run_after = now() + interval '{RETRY_AFTER}' * attempts,"
+    " finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE clock_timestamp() END"
+    " WHERE id = :id"
+)
+_PROGRESS = text(
+    "UPDATE masterplan.job SET progress = :share, claimed_at = clock_timestamp() WHERE id = :id"
+)
+
+
+def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = None) -> None:
+    """Leave a job for the worker; the same job waiting already is not left twice."""
+    connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}})
+
+
+def run_one(handlers: Mapping[str, Handler]) -> bool:
+    """Claim and run one job; False when there was none."""
+    with transaction(SYSTEM) as connection:
+        claimed = connection.execute(_CLAIM).one_or_none()
+    if claimed is None:
+        return False
+    handler = handlers.get(claimed.kind)
+    if handler is None:
+        _finish(_FAILED, claimed.id, error=f"no handler for {claimed.kind!r}")
+        return True
+    try:
+        handler(claimed.payload, lambda share: _report(claimed.id, share))
+    except Unavailable:
+        raise
+    except Exception as failure:  # noqa: BLE001 - whatever a job dies of is kept with it, and it is tried again
+        log.exception("job %s (%s) failed at attempt %s", claimed.id, claimed.kind, claimed.attempts)
+        _finish(_FAILED, claimed.id, error=f"{type(failure).__name__}: {failure}"[:_LONGEST_ERROR])
+    else:
+        _finish(_DONE, claimed.id)
+    return True
+
+
+def _finish(statement, job_id: int, **facts: object) -> None:
+    with transaction(SYSTEM) as connection:
+        connection.execute(statement, {"id": job_id, **facts})
+
+
+def _report(job_id: int, share: float) -> None:
+    _finish(_PROGRESS, job_id, share=min(max(share, 0.0), 1.0))
+
+
+def work(handlers: Mapping[str, Handler], stop: Event) -> None:
+    """Run jobs until `stop` is set; a database that is away is waited for."""
+    while not stop.is_set():
+        try:
+            worked = run_one(handlers)
+        except Unavailable:
+            log.warning("database away; waiting")
+            worked = False
+        if not worked:
+            stop.wait(POLL_S)
+
+
+def wait_until_done(timeout_s: float) -> bool:
+    """Wait until no job is open; for tests and the command line."""
+    open_jobs = text("SELECT count(*) FROM masterplan.job WHERE state IN ('queued', 'running')")
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with transaction(SYSTEM) as connection:
+            if connection.scalar(open_jobs) == 0:
+                return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,173 @@
+"""What only an administrator of the server can do: roles, database, extensions, revoked functions.
+
+On the private cluster this runs by itself. On a server of the user's own it does
+what the given login may do, and says the SQL for the rest.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from masterplan.database import (
+    APP_ROLE,
+    DATABASE_AWAY,
+    OGC_ROLE,
+    OWNER_ROLE,
+    PUBLIC_ROLE,
+    admin_url,
+    owner_url,
+)
+from masterplan.errors import ConfigurationError, Unavailable
+from masterplan.language import N_
+from masterplan.secrets import secret
+from masterplan.settings import settings
+
+EXTENSIONS = ("postgis", "btree_gist", "pg_trgm", "unaccent")
+
+#: Built-ins that a filter expression could abuse: they wait, run other SQL, change settings,
+#: read the catalogue as XML, signal other sessions or fill memory. EXECUTE is taken from
+#: everyone, and given back only to the logins that need it.
+DANGEROUS_FUNCTIONS = (
+    "pg_sleep", "pg_sleep_for", "pg_sleep_until",
+    "query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema",
+    "table_to_xml", "table_to_xmlschema", "table_to_xml_and_xmlschema",
+    "cursor_to_xml", "cursor_to_xmlschema",
+    "schema_to_xml", "schema_to_xmlschema", "schema_to_xml_and_xmlschema",
+    "database_to_xml", "database_to_xmlschema", "database_to_xml_and_xmlschema",
+    "set_config", "pg_notify", "pg_terminate_backend", "pg_cancel_backend",
+    "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_xact_lock",
+    "lo_create", "lo_creat", "lo_from_bytea", "lo_put", "lowrite", "lo_unlink",
+    "pg_logical_emit_message", "txid_current", "pg_current_xact_id",
+    "repeat", "generate_series",
+)  # fmt: skip
+
+#: What the pages and the worker need back.
+_FUNCTIONS_OF_THE_APP = (
+    "set_config", "generate_series", "repeat",
+    "pg_advisory_xact_lock", "pg_try_advisory_lock", "pg_try_advisory_xact_lock",
+)  # fmt: skip
+
+#: Longest statement, per login. The worker lifts it for itself, transaction by transaction.
+STATEMENT_TIMEOUTS = {APP_ROLE: "30s", OGC_ROLE: "5s"}
+_IDLE_TIMEOUT = "60s"
+
+
+def provision() -> None:
+    """Create roles, database, extensions and locks; safe to repeat.
+
+    Raises
+    ------
+    ConfigurationError
+        Names what the login may not do and the SQL that an administrator runs instead.
+    """
+    if not settings().database_url:
+        _with_admin(_create_owner, database="postgres")
+        _create_database()
+    _with_admin(_create_roles)
+    _with_admin(_create_extensions)
+    _with_admin(_revoke_dangerous_functions)
+
+
+def _with_admin(action, database: str | None = None) -> None:
+    url = admin_url() if database is None else admin_url().set(database=database)
+    engine = create_engine(url, connect_args={"connect_timeout": 3})
+    try:
+        with engine.begin() as connection:
+            action(connection)
+    except OperationalError as away:
+        raise Unavailable(DATABASE_AWAY) from away
+    finally:
+        engine.dispose()
+
+
+def _create_owner(connection: Connection) -> None:
+    _create_login(connection, OWNER_ROLE, "CREATEROLE")
+
+
+def _create_database() -> None:
+    engine = create_engine(admin_url().set(database="postgres"), isolation_level="AUTOCOMMIT")
+    name = settings().database_name
+    with engine.connect() as connection:
+        exists = connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :n"), {"n": name})
+        if not exists:
+            connection.execute(text(f"CREATE DATABASE {_quoted(name)} OWNER {OWNER_ROLE}"))
+    engine.dispose()
+
+
+def _create_roles(connection: Connection) -> None:
+    for role in (APP_ROLE, OGC_ROLE):
+        _create_login(connection, role, "NOINHERIT")
+        _set(connection, role, "statement_timeout", STATEMENT_TIMEOUTS[role])
+        _set(connection, role, "idle_in_transaction_session_timeout", _IDLE_TIMEOUT)
+    _set(connection, OGC_ROLE, "search_path", "api, public")
+    if not _role_exists(connection, PUBLIC_ROLE):
+        connection.execute(text(f"CREATE ROLE {PUBLIC_ROLE} NOLOGIN NOINHERIT"))
+    connection.execute(text(f"GRANT {PUBLIC_ROLE} TO {_quoted(owner_url().username)}"))
+    database = _quoted(connection.scalar(text("SELECT current_database()")))
+    connection.execute(text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
+    for role in (APP_ROLE, OGC_ROLE):
+        connection.execute(text(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}"))
+
+
+def _create_login(connection: Connection, role: str, options: str) -> None:
+    verb = "ALTER" if _role_exists(connection, role) else "CREATE"
+    password = secret(f"{role}_password")
+    connection.execute(
+        text(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOBYPASSRLS {options} PASSWORD '{password}'")
+    )
+
+
+def _role_exists(connection: Connection, role: str) -> bool:
+    return bool(connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role}))
+
+
+def _set(connection: Connection, role: str, name: str, value: str) -> None:
+    quoted = value if name == "search_path" else f"'{value}'"
+    connection.execute(text(f"ALTER ROLE {role} SET {name} = {quoted}"))
+
+
+def _create_extensions(connection: Connection) -> None:
+    for name in EXTENSIONS:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA public"))
+        except ProgrammingError as refused:
+            raise ConfigurationError(
+                N_("The database login may not create the extension {name}. An administrator of the"
+                   " server runs once, in this database: CREATE EXTENSION {name} WITH SCHEMA public;"),
+                name=name,
+            ) from refused
+
+
+_SIGNATURES = text(
+    "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+    " WHERE n.nspname = 'pg_catalog' AND p.proname = ANY(:names)"
+)
+
+
+def _revoke_dangerous_functions(connection: Connection) -> None:
+    is_superuser = connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+    if not is_superuser:
+        # Built-ins belong to the superuser; `masterplan db status` says that this lock is missing.
+        return
+    owner = _quoted(owner_url().username)
+    for signature in connection.scalars(_SIGNATURES, {"names": list(DANGEROUS_FUNCTIONS)}).all():
+        connection.execute(text(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC"))
+    for signature in connection.scalars(_SIGNATURES, {"names": list(_FUNCTIONS_OF_THE_APP)}).all():
+        connection.execute(text(f"GRANT EXECUTE ON FUNCTION {signature} TO {APP_ROLE}, {owner}"))
+
+
+def functions_left_open(connection: Connection) -> list[str]:
+    """Dangerous built-ins that the `/ogc` login may still execute."""
+    statement = text(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = 'pg_catalog' AND p.proname = ANY(:names)"
+        " AND has_function_privilege(:role, p.oid, 'EXECUTE') ORDER BY 1"
+    )
+    return list(connection.scalars(statement, {"names": list(DANGEROUS_FUNCTIONS), "role": OGC_ROLE}))
+
+
+def _quoted(identifier: str | None) -> str:
+    return '"' + (identifier or "").replace('"', '""') + '"'

@@ -1,0 +1,42 @@
+"""Settings of one running installation, all from the environment."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What a person who runs the application may set.
+
+    Every field is read from `MASTERPLAN_<FIELD>`; the port also from `PORT`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MASTERPLAN_", populate_by_name=True)
+
+    #: Holds the private cluster, generated secrets and stamps; never committed.
+    state_dir: Path = PROJECT_ROOT / ".masterplan"
+    #: A PostgreSQL server of the user's own; empty means the private cluster.
+    database_url: str | None = None
+    database_name: str = "masterplan"
+    #: Layers, criteria sets and documents of the place.
+    data_dir: Path = PROJECT_ROOT / "data"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8501, validation_alias="PORT")
+    #: Shows the role switch, if the other conditions of `masterplan.demonstration` hold too.
+    demo: bool = False
+
+    @property
+    def project_root(self) -> Path:
+        return PROJECT_ROOT
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once on first use."""
+    return Settings()

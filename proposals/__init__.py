@@ -1,0 +1,1 @@
+"""What people bring: submitting, measuring, scoring, filtering, exporting."""
