@@ -1,0 +1,86 @@
+"""What is here: every feature of the plan at a place, straight from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from layers.catalogue import Attribute, Layer, catalogue
+from masterplan.formats import number, quantity
+from masterplan.language import N_, translator
+from masterplan.place import WGS84_SRID, place
+
+#: Lines and points count as here within this distance; the caller widens it with the zoom.
+DEFAULT_REACH_M = 50.0
+
+_HERE = text(f"""
+WITH place AS (SELECT ST_Transform(ST_SetSRID(ST_MakePoint(:lon, :lat), {WGS84_SRID}), CAST(:srid AS integer)) AS point)
+SELECT f.layer_id, f.feature_id, f.name_ro, f.name_en, f.status, f.properties, f.indicative, f.source,
+    lower(f.versions) AS version, ST_Distance(f.geom, place.point) AS distance_m
+FROM masterplan.current_feature f, place
+WHERE ST_DWithin(f.geom, place.point, CASE WHEN ST_Dimension(f.geom) = 2 THEN 0 ELSE CAST(:reach AS float8) END)
+ORDER BY f.layer_id, distance_m, f.feature_id
+""")
+
+
+@dataclass(frozen=True)
+class FeatureHere:
+    """One feature at the place. `distance_m` is 0 inside an area."""
+
+    layer: Layer
+    feature_id: str
+    name_ro: str
+    name_en: str
+    status: str | None
+    properties: dict[str, Any]
+    indicative: bool
+    source: str
+    version: int
+    distance_m: float
+
+    def facts(self, language: str) -> list[tuple[str, str]]:
+        """Name and value, with unit, of each attribute that this feature has."""
+        values = ((a, self.properties.get(a.name)) for a in self.layer.attributes)
+        return [
+            (getattr(a, f"name_{language}"), attribute_words(a, value, language))
+            for a, value in values
+            if value not in (None, "", [])
+        ]
+
+
+def attribute_words(attribute: Attribute, value: Any, language: str) -> str:
+    """A value as a person reads it: formatted number with unit, yes or no, joined list."""
+    translate = translator(language)
+    if attribute.type == "boolean":
+        return translate(N_("yes") if value else N_("no"))
+    if attribute.type == "list":
+        return ", ".join(str(item) for item in value)
+    if attribute.type in ("integer", "number"):
+        if attribute.unit:
+            return quantity(value, attribute.unit, language)
+        return number(value, 0 if float(value).is_integer() else 1, language)
+    return str(value)
+
+
+def what_is_here(
+    connection: Connection, lon: float, lat: float, reach_m: float = DEFAULT_REACH_M
+) -> list[FeatureHere]:
+    """Every current feature at a place (degrees, EPSG:4326), in the order of the catalogue.
+
+    Areas count when they contain the place, lines and points within `reach_m` metres.
+    """
+    parameters = {"lon": lon, "lat": lat, "reach": reach_m, "srid": place().storage_srid}
+    rows = connection.execute(_HERE, parameters).all()
+    position = {layer.id: order for order, layer in enumerate(catalogue().layers)}
+    layers = {layer.id: layer for layer in catalogue().layers}
+    found = [
+        FeatureHere(
+            layers[row.layer_id], row.feature_id, row.name_ro, row.name_en, row.status,
+            row.properties, row.indicative, row.source, row.version, row.distance_m,
+        )
+        for row in rows
+        if row.layer_id in layers
+    ]  # fmt: skip
+    return sorted(found, key=lambda feature: position[feature.layer.id])
