@@ -1,0 +1,613 @@
+"""The measures: each one function that writes the SQL of one number about one place.
+
+A measure function returns a *scalar subquery* of type jsonb about the subject `s`, a
+relation with the columns of `SUBJECT_COLUMNS` (geometry in the storage CRS, metres). The
+same text answers for one drawn geometry (`s` = one row of VALUES) and for every proposal
+(`s` = the table), so both paths give the same number. Values are bound, never spliced.
+
+The object a measure answers with:
+
+- `value`: the number in the measure's unit, or one of its `values` (a word); absent when
+  the fact is missing: the criterion is then *not assessed*;
+- `low`, `high`: between what the value may lie if edges in the layer move by its `accuracy_m`
+  (only for measures that gates use; absent = the value itself);
+- `uncertain`: true for a word that would change if edges moved by `accuracy_m`;
+- `limit`: the limit that holds for the feature met, where it differs by feature;
+- `class`: a word that may cap a score, one of the measure's `classes`;
+- `feature`, `name`: what it was measured against.
+
+This module builds text; it opens no connection. To add a measure see docs/criteria.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from masterplan.language import N_
+
+#: What a measure may know of its subject `s`; `dim` is 0 point, 1 line, 2 polygon.
+SUBJECT_COLUMNS = {
+    "id": "bigint",
+    "geom": "geometry",
+    "dim": "integer",
+    "theme": "text",
+    "author_kind": "text",
+    "on_behalf_of": "text",
+    "budget_lei": "float8",
+    "attributes": "jsonb",
+}
+GEOMETRIES = ("point", "line", "polygon")
+#: Public lines of UATs: proposals that a network may already count on.
+UAT_LINES = "uat_line"
+
+#: Shares at or above this count as wholly inside: what intersection arithmetic loses is under it.
+_WHOLE_PERCENT = 99.999
+
+
+class Binds:
+    """Collects the values of one statement and hands out their placeholders."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+        self._names: dict[str, str] = {}
+
+    def __call__(self, value: object, sql_type: str) -> str:
+        known = f"{sql_type} {json.dumps(value, sort_keys=True)}"
+        if known not in self._names:
+            self._names[known] = name = f"b{len(self._names)}"
+            self.values[name] = json.dumps(value) if sql_type == "jsonb" else value
+        return f"CAST(:{self._names[known]} AS {sql_type})"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is known about a measure without running it.
+
+    `sentence` explains a result to a person; its placeholders are `{value}`, `{limit}`,
+    `{layer}`, `{feature}`. `minimum` and `maximum` bound the value: a gate outside them
+    can never trip. `layers` names the parameters that hold layer ids, `attributes` those
+    that hold an attribute of a layer (parameter → the parameter naming its layer).
+    """
+
+    name: str
+    write: Callable[..., str]
+    unit: str
+    sentence: str
+    geometries: tuple[str, ...] = GEOMETRIES
+    values: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    minimum: float = -inf
+    maximum: float = inf
+    layers: tuple[str, ...] = ("layer",)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    gives_limit: bool = False
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters a criteria file may give, without the binds."""
+        found = dict(inspect.signature(self.write).parameters)
+        found.pop("bind")
+        return found
+
+    @property
+    def description(self) -> str:
+        return inspect.getdoc(self.write) or ""
+
+
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(**facts) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    """Register a function as a measure under its own name."""
+
+    def register(write: Callable[..., str]) -> Callable[..., str]:
+        MEASURES[write.__name__] = Measure(name=write.__name__, write=write, **facts)
+        return write
+
+    return register
+
+
+# -- pieces of SQL that measures share -----------------------------------------------------
+
+
+_COLUMNS = ("status", "feature_id", "name_ro", "name_en")
+COMPARISONS = {"below": "<", "at_most": "<=", "at_least": ">=", "above": ">"}
+
+
+def features(bind: Binds, layer: str, where: Mapping | None, alias: str = "f") -> str:
+    """FROM … WHERE … of the current features of one layer that a filter keeps."""
+    return f"masterplan.current_feature {alias} WHERE {_kept(bind, layer, where, alias)}"
+
+
+def _kept(bind: Binds, layer: str, where: Mapping | None, alias: str) -> str:
+    conditions = [f"{alias}.layer_id = {bind(layer, 'text')}"]
+    conditions += [_condition(bind, alias, name, wanted) for name, wanted in sorted((where or {}).items())]
+    return " AND ".join(conditions)
+
+
+def _condition(bind: Binds, alias: str, name: str, wanted: object) -> str:
+    if isinstance(wanted, Mapping):
+        number = _number(f"{alias}.properties", bind, name)
+        return " AND ".join(
+            f"{number} {COMPARISONS[word]} {bind(float(edge), 'float8')}" for word, edge in wanted.items()
+        )
+    options = wanted if isinstance(wanted, list) else [wanted]
+    if name in _COLUMNS:
+        return f"{alias}.{name} = ANY({bind(options, 'text[]')})"
+    same = [f"{alias}.properties @> {bind({name: option}, 'jsonb')}" for option in options]
+    return f"({' OR '.join(same)})"
+
+
+def _number(source: str, bind: Binds, name: str) -> str:
+    """A number held in a jsonb object, or NULL where there is none or no number."""
+    key = bind(name, "text")
+    return f"CASE WHEN jsonb_typeof({source} -> {key}) = 'number' THEN ({source} ->> {key})::float8 END"
+
+
+def _size(geometry: str, dim: str = "s.dim") -> str:
+    """Area (m²), length (m) or number of points of a part of a subject of that dimension."""
+    return (
+        f"CASE {dim} WHEN 2 THEN ST_Area({geometry}) WHEN 1 THEN ST_Length({geometry})"
+        f" ELSE ST_NPoints({geometry}) END"
+    )
+
+
+def _cut(geometry: str) -> str:
+    """The part of the subject inside a geometry, in the subject's own dimension."""
+    return f"ST_CollectionExtract(ST_Intersection(s.geom, {geometry}), s.dim + 1)"
+
+
+def _answer(**members: str) -> str:
+    pairs = ", ".join(f"'{name}', {expression}" for name, expression in members.items())
+    return f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
+
+
+def _rounded(expression: str, decimals: int = 3) -> str:
+    return f"round(({expression})::numeric, {decimals})"
+
+
+def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
+    """FROM of one row `r`: `value`, `low`, `high` shares in percent, `feature`, `name`.
+
+    Only features within the layer's accuracy are met, clipped to the subject's
+    neighbourhood. `high` is the share if every edge moves out by `accuracy_m`, `low` if it
+    moves in; they are worked out only where an edge is that near.
+    """
+    return f"""
+        masterplan.layer l
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS met, ST_Union(p.cut) AS cut, ST_Collect(p.piece) AS pieces,
+                (array_agg(p.feature_id ORDER BY p.part DESC, p.feature_id) FILTER (WHERE p.part > 0))[1]
+                    AS feature,
+                (array_agg(p.name_ro ORDER BY p.part DESC, p.feature_id) FILTER (WHERE p.part > 0))[1] AS name
+            FROM (
+                SELECT f.feature_id, f.name_ro, c.piece, k.cut, {_size("k.cut")} AS part
+                FROM masterplan.current_feature f
+                CROSS JOIN LATERAL (SELECT CASE WHEN ST_NPoints(f.geom) < 50 THEN f.geom ELSE
+                    ST_ClipByBox2D(f.geom, ST_Expand(s.geom, 2 * l.accuracy_m + 1)::box2d) END AS piece) c
+                CROSS JOIN LATERAL (SELECT {_cut("c.piece")} AS cut) k
+                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
+            ) p
+        ) o
+        CROSS JOIN LATERAL (
+            SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value
+        ) v
+        CROSS JOIN LATERAL (
+            SELECT
+                CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value ELSE
+                    100 * ({_size(_cut("ST_Buffer(ST_UnaryUnion(o.pieces), -l.accuracy_m)"))})
+                    / ({_size("s.geom")}) END AS low,
+                CASE WHEN o.met = 0 THEN 0 WHEN l.accuracy_m = 0 OR v.value >= {_WHOLE_PERCENT} THEN v.value
+                    ELSE 100 * ({_size(_cut("ST_Buffer(o.pieces, l.accuracy_m)"))})
+                    / ({_size("s.geom")}) END AS high
+        ) e
+        CROSS JOIN LATERAL (
+            SELECT {_rounded("v.value")} AS value, {_rounded("least(e.low, v.value)")} AS low,
+                {_rounded("greatest(e.high, v.value)")} AS high, o.feature, o.name
+        ) r
+        WHERE l.id = {bind(layer, "text")}"""
+
+
+# -- measures of place ---------------------------------------------------------------------
+
+
+@measure(
+    unit="%", minimum=0, maximum=100,
+    sentence=N_("{value} % of the site lies in “{layer}”; the limit is {limit} %."),
+)
+def share_inside(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
+    """Share of the subject inside the features of a layer, together, in percent.
+
+    Area for polygons, length for lines, 0 or 100 for a point. None found: 0 %.
+    Layer missing: not assessed. `feature` is the one that covers most.
+    """
+    members = _answer(
+        value="r.value", low="nullif(r.low, r.value)", high="nullif(r.high, r.value)",
+        feature="r.feature", name="r.name",
+    )
+    return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
+
+
+@measure(
+    unit="", values=("inside", "straddles", "outside"),
+    sentence=N_("Against “{layer}”, the site lies: {value}."),
+)
+def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
+    """Whether the subject lies inside, outside, or straddles the edge of the features together.
+
+    None found: outside. Layer missing: not assessed. Uncertain when the answer would change
+    if the edge moved by the layer's `accuracy_m`.
+    """
+    word = "CASE WHEN {0} >= %s THEN 'inside' WHEN {0} > 0 THEN 'straddles' ELSE 'outside' END" % _WHOLE_PERCENT
+    members = _answer(
+        value=word.format("r.value"),
+        uncertain=f"nullif(({word.format('r.low')}) IS DISTINCT FROM ({word.format('r.high')}), false)",
+        feature="r.feature", name="r.name",
+    )
+    return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
+
+
+@measure(
+    unit="m", gives_limit=True, attributes={"width_attribute": "layer"},
+    sentence=N_("{value} m to “{feature}” ({layer}); the limit is {limit} m."),
+)
+def distance_to_nearest(
+    bind: Binds, *, layer: str, where: Mapping | None = None,
+    width_attribute: str | None = None, strips: Sequence[Sequence[float]] | None = None,
+) -> str:
+    """Distance in metres from the subject to the nearest feature of a layer; 0 when they touch.
+
+    With `width_attribute` (metres) the distance is to the bank: half the width is taken off, so
+    that inside the bed it is negative. With `strips` ([from width, strip], in metres, rising) the
+    feature chosen is the one whose protection strip is reached first, and `limit` is that strip.
+    None found: not assessed.
+    """
+    bounds = {"low": _rounded("n.distance - l.accuracy_m"), "high": _rounded("n.distance + l.accuracy_m")}
+    members = _answer(
+        value=_rounded("n.distance"), limit="n.strip", feature="n.feature_id", name="n.name_ro", **bounds
+    )
+    nearest = (
+        _nearest_bank(bind, layer, where, width_attribute, strips)
+        if width_attribute
+        else f"""SELECT f.feature_id, f.name_ro, f.geom <-> s.geom AS distance, NULL::float8 AS strip
+                 FROM {features(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1"""
+    )
+    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL ({nearest}) n
+        WHERE l.id = {bind(layer, "text")})"""
+
+
+def _nearest_bank(
+    bind: Binds, layer: str, where: Mapping | None, width_attribute: str, strips: Sequence[Sequence[float]] | None
+) -> str:
+    """The feature whose bank, or strip, comes first: no farther than the nearest axis plus the widest bed."""
+    half = f"coalesce({_number('f.properties', bind, width_attribute)}, 0) / 2"
+    strip = "0::float8"
+    if strips:
+        steps = " ".join(
+            f"WHEN 2 * ({half}) >= {bind(float(width), 'float8')} THEN {bind(float(metres), 'float8')}"
+            for width, metres in reversed(strips)
+        )
+        strip = f"CASE {steps} ELSE 0 END"
+    limit = "b.strip" if strips else "NULL::float8"
+    return f"""
+        SELECT b.feature_id, b.name_ro, b.distance, {limit} AS strip
+        FROM (SELECT f.geom <-> s.geom AS axis
+              FROM {features(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1) first
+        CROSS JOIN (SELECT max({half} + {strip}) AS reach FROM {features(bind, layer, where)}) widest
+        CROSS JOIN LATERAL (
+            SELECT f.feature_id, f.name_ro, {strip} AS strip, ST_Distance(f.geom, s.geom) - {half} AS distance
+            FROM {features(bind, layer, where)} AND f.geom && ST_Expand(s.geom, first.axis + widest.reach)
+        ) b
+        ORDER BY b.distance - b.strip, b.feature_id LIMIT 1"""
+
+
+@measure(
+    unit="", attributes={"attribute": "layer"},
+    sentence=N_("The value found in “{layer}” is {value}; the limit is {limit}."),
+)
+def attribute_at(
+    bind: Binds, *, layer: str, attribute: str, statistic: str = "mean",
+    where: Mapping | None = None, outside: float | None = None,
+) -> str:
+    """A numeric attribute of a polygon layer over the subject, in the attribute's own unit.
+
+    `statistic` "mean" weighs by the area (length, for lines) of the subject that each feature
+    covers; "max" takes the largest met. What no feature covers is left out of a mean; nothing
+    covered gives `outside`, or not assessed where `outside` is not given. `low` and `high` are
+    the extremes within the layer's `accuracy_m`.
+    """
+    number = _number("f.properties", bind, attribute)
+    value = {
+        "mean": "coalesce(sum(m.number * m.part) / nullif(sum(m.part), 0), avg(m.number) FILTER (WHERE m.touches))",
+        "max": "max(m.number) FILTER (WHERE m.touches)",
+    }[statistic]
+    fallback = "NULL::float8" if outside is None else bind(float(outside), "float8")
+    members = _answer(
+        value=_rounded("a.value"), low=f"nullif({_rounded('least(a.value, a.low)')}, {_rounded('a.value')})",
+        high=f"nullif({_rounded('greatest(a.value, a.high)')}, {_rounded('a.value')})",
+        feature="a.feature", name="a.name",
+    )
+    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
+            SELECT coalesce({value}, {fallback}) AS value, min(m.number) AS low, max(m.number) AS high,
+                (array_agg(m.feature_id ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS feature,
+                (array_agg(m.name_ro ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS name
+            FROM (
+                SELECT f.feature_id, f.name_ro, {number} AS number, ST_Intersects(f.geom, s.geom) AS touches,
+                    CASE WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
+                        ELSE {_size(_cut("f.geom"))} END AS part
+                FROM {features(bind, layer, where)} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
+            ) m WHERE m.number IS NOT NULL
+        ) a WHERE l.id = {bind(layer, "text")})"""
+
+
+@measure(
+    unit="", minimum=0,
+    sentence=N_("The site touches {value} places in “{layer}”; the limit is {limit}."),
+)
+def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
+    """Number of features of a layer that the subject touches.
+
+    None found: 0. Layer missing: not assessed. `high` counts those within `accuracy_m`, `low`
+    those entered by more than it (lines and points of the layer, with any accuracy, never).
+    """
+    deep = "l.accuracy_m = 0 OR ST_Dimension(f.geom) = 2 AND ST_Intersects(ST_Buffer(f.geom, -l.accuracy_m), s.geom)"
+    members = _answer(
+        value="c.value", low="nullif(c.low, c.value)", high="nullif(c.high, c.value)", feature="c.feature",
+        name="c.name",
+    )
+    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
+            SELECT count(*) AS high, count(*) FILTER (WHERE m.touches) AS value,
+                count(*) FILTER (WHERE m.deep) AS low,
+                min(m.feature_id) FILTER (WHERE m.touches) AS feature,
+                (array_agg(m.name_ro ORDER BY m.feature_id) FILTER (WHERE m.touches))[1] AS name
+            FROM (
+                SELECT f.feature_id, f.name_ro, t.touches, t.touches AND ({deep}) AS deep
+                FROM masterplan.current_feature f
+                CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches) t
+                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
+            ) m
+        ) c WHERE l.id = {bind(layer, "text")})"""
+
+
+@measure(
+    unit="m²", minimum=0, geometries=("polygon",), layers=(),
+    sentence=N_("The site has {value} m²; the limit is {limit} m²."),
+)
+def area(bind: Binds) -> str:
+    """Area of the subject in square metres, in the storage projection."""
+    return f"({'SELECT ' + _answer(value=_rounded('ST_Area(s.geom)'))})"
+
+
+@measure(
+    unit="m", minimum=0, geometries=("line",), layers=(),
+    sentence=N_("The line is {value} m long; the limit is {limit} m."),
+)
+def length(bind: Binds) -> str:
+    """Length of the subject in metres, in the storage projection."""
+    return f"({'SELECT ' + _answer(value=_rounded('ST_Length(s.geom)'))})"
+
+
+# -- measures of the plan's own questions --------------------------------------------------
+
+
+@measure(
+    unit="", values=("underused", "intravilan", "adjoining", "isolated"), layers=("underused", "intravilan"),
+    sentence=N_("The land is: {value}."),
+)
+def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: float) -> str:
+    """What land the subject takes: the class that holds at least half of it.
+
+    "underused" before "intravilan"; else "adjoining" within `adjoining_m` metres of the
+    intravilan; else "isolated". Either layer missing: not assessed.
+    """
+    half = _size("ST_Intersection(s.geom, {})").replace("{}", "f.geom")
+    mostly = "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
+    within = {
+        layer: mostly.format(size=half, kept=features(bind, layer, None), whole=_size("s.geom"))
+        for layer in (underused, intravilan)
+    }
+    near = f"ST_DWithin(f.geom, s.geom, {bind(float(adjoining_m), 'float8')})"
+    members = _answer(
+        value=f"""CASE WHEN {within[underused]} THEN 'underused' WHEN {within[intravilan]} THEN 'intravilan'
+            WHEN EXISTS (SELECT FROM {features(bind, intravilan, None)} AND {near}) THEN 'adjoining'
+            ELSE 'isolated' END"""
+    )
+    both = bind([underused, intravilan], "text[]")
+    return f"(SELECT {members} WHERE (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)"
+
+
+@measure(
+    unit="%", minimum=0, maximum=100, classes=("fit", "misfit", "undeclared"), attributes={"uses": "layer"},
+    sentence=N_("{value} % of the site lies in “{feature}” ({layer}); the limit is {limit} %."),
+)
+def strategic_fit(
+    bind: Binds, *, layer: str, uses: str, declared_as: str, by_theme: Mapping[str, str]
+) -> str:
+    """Share of the subject, in percent, inside the zone that covers most of it, and whether its use fits.
+
+    The use is the subject's attribute `declared_as`, or else what `by_theme` says of its theme.
+    Class "fit" when the zone's list attribute `uses` holds it, "misfit" when not, "undeclared"
+    when no use is known. None found: 0 %, without a class. Layer missing: not assessed.
+    """
+    use = f"coalesce(s.attributes ->> {bind(declared_as, 'text')}, {bind(dict(by_theme), 'jsonb')} ->> s.theme)"
+    share = f"100 * ({_size('k.cut')}) / ({_size('s.geom')})"
+    fit = f"CASE WHEN {use} IS NULL THEN 'undeclared' WHEN z.uses ? {use} THEN 'fit' ELSE 'misfit' END"
+    members = _answer(
+        value=_rounded("coalesce(z.share, 0)"), **{"class": f"CASE WHEN z.share > 0 THEN {fit} END"},
+        feature="z.feature_id", name="z.name_ro",
+    )
+    return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
+            SELECT f.feature_id, f.name_ro, f.properties -> {bind(uses, "text")} AS uses, {share} AS share
+            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut) k
+            WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom)
+            ORDER BY share DESC, f.feature_id LIMIT 1
+        ) z ON true WHERE l.id = {bind(layer, "text")})"""
+
+
+@measure(
+    unit="%", minimum=0, maximum=100, geometries=("line",), layers=("network", "prospective"),
+    sentence=N_("{value} % of the line's ends meet the network; nearest: “{feature}”."),
+)
+def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str, tolerance_m: float) -> str:
+    """Share of a line's ends, in percent, that meet the network within `tolerance_m` metres.
+
+    The network is the features of the layers `network`, of the layer `prospective`, and public
+    mobility lines proposed by another UAT. A closed line has no ends: 100 when it meets the
+    network anywhere, else 0. `feature` is the prospective radial it serves (met anywhere along
+    the line), else a feature an end meets. Layers missing: not assessed.
+    """
+    layers = bind([*network, prospective], "text[]")
+    tolerance = bind(float(tolerance_m), "float8")
+    met = f"""FROM unnest({layers}) AS n(id) JOIN masterplan.current_feature f
+                ON f.layer_id = n.id AND ST_DWithin(f.geom, e.geom, {tolerance})"""
+    others = f"""FROM {UAT_LINES} u WHERE u.id <> s.id AND u.uat IS DISTINCT FROM s.on_behalf_of
+                AND ST_DWithin(u.geom, e.geom, {tolerance})"""
+    members = _answer(
+        value=_rounded("100.0 * j.joined / j.ends"), feature="coalesce(p.feature_id, j.feature)",
+        name="coalesce(p.name_ro, j.name)",
+    )
+    return f"""(SELECT {members} FROM (
+            SELECT count(*) AS ends, count(*) FILTER (WHERE x.joined) AS joined,
+                min(x.met[1]) AS feature, (array_agg(x.met[2] ORDER BY x.met[1]))[1] AS name
+            FROM (SELECT m.met, m.met IS NOT NULL OR EXISTS (SELECT {others}) AS joined
+                  FROM (SELECT ST_LineMerge(s.geom) AS line) w
+                  CROSS JOIN LATERAL ST_Dump(CASE WHEN ST_IsEmpty(ST_Boundary(w.line)) THEN w.line
+                      ELSE ST_Boundary(w.line) END) e
+                  LEFT JOIN LATERAL (SELECT ARRAY[f.feature_id, f.name_ro] AS met {met}
+                      ORDER BY f.feature_id LIMIT 1) m ON true) x
+        ) j LEFT JOIN LATERAL (
+            SELECT f.feature_id, f.name_ro
+            FROM {features(bind, prospective, None)} AND ST_DWithin(f.geom, s.geom, {tolerance})
+            ORDER BY f.feature_id LIMIT 1
+        ) p ON true
+        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = ANY({layers})))"""
+
+
+@measure(
+    unit=N_("residents"), minimum=0, geometries=("polygon",), layers=("population", "green"),
+    attributes={"residents": "population", "area_ha": "green"},
+    sentence=N_("{value} residents come newly within reach of green space."),
+)
+def residents_gaining_green(
+    bind: Binds, *, population: str, residents: str, green: str, area_ha: str,
+    radius_m: float, smallest_ha: float,
+) -> str:
+    """Residents newly within `radius_m` metres of at least `smallest_ha` of green, if the subject is green.
+
+    Counts population points within the radius of the subject that no *existing* green space of that
+    size already serves. A subject under the size, or nobody near: 0. Layers missing: not assessed.
+    """
+    radius, smallest = bind(float(radius_m), "float8"), float(smallest_ha)
+    where = {"status": "existing", area_ha: {"at_least": smallest}}
+    members = _answer(value=_rounded("coalesce(sum(g.residents), 0)", 0))
+    both = bind([population, green], "text[]")
+    return f"""(SELECT {members} FROM (
+            SELECT {_number("f.properties", bind, residents)} AS residents
+            FROM {features(bind, population, None)} AND ST_DWithin(f.geom, s.geom, {radius})
+                AND ST_Area(s.geom) >= {bind(smallest * 10_000, "float8")}
+                AND NOT EXISTS (SELECT FROM {features(bind, green, where, "e")}
+                                AND ST_DWithin(e.geom, f.geom, {radius}))
+        ) g HAVING (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)"""
+
+
+@measure(
+    unit="%", minimum=0, layers=("population", "uat"), attributes={"residents": "population", "total": "uat"},
+    sentence=N_("The residents near the site are {value} % of those of “{feature}”."),
+)
+def residents_served(
+    bind: Binds, *, population: str, residents: str, uat: str, total: str, radius_m: float
+) -> str:
+    """Residents within `radius_m` metres of the subject, in percent of the population of its UAT.
+
+    Its UAT is the one that holds most of it. Nobody near: 0. In no UAT, or a layer
+    missing: not assessed.
+    """
+    near = f"""SELECT coalesce(sum({_number("f.properties", bind, residents)}), 0) AS residents
+        FROM {features(bind, population, None)}
+            AND ST_DWithin(f.geom, s.geom, {bind(float(radius_m), "float8")})"""
+    members = _answer(
+        value=_rounded("100 * n.residents / nullif(h.total, 0)"), feature="h.feature_id", name="h.name_ro"
+    )
+    return f"""(SELECT {members} FROM (
+            SELECT f.feature_id, f.name_ro, {_number("f.properties", bind, total)} AS total
+            FROM {features(bind, uat, None)} AND ST_Intersects(f.geom, s.geom)
+            ORDER BY CASE WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
+                ELSE {_size(_cut("f.geom"))} END DESC, f.feature_id LIMIT 1
+        ) h CROSS JOIN LATERAL ({near}) n
+        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(population, "text")}))"""
+
+
+@measure(
+    unit="%", minimum=0, maximum=100, geometries=("polygon",),
+    attributes={"width_attribute": "layer", "direction_attribute": "layer"},
+    sentence=N_("The site blocks {value} % of the width of “{feature}” ({layer})."),
+)
+def corridor_blocked(bind: Binds, *, layer: str, width_attribute: str, direction_attribute: str) -> str:
+    """Share of a corridor's width, in percent, that the subject blocks across the corridor's direction.
+
+    The part of the subject in the corridor is measured at right angles to the direction (degrees
+    clockwise from grid north) and divided by the width (metres); the worst corridor counts.
+    None found: 0 %. Layer missing: not assessed.
+    """
+    turned = f"ST_Rotate({_cut('f.geom')}, radians({_number('f.properties', bind, direction_attribute)}))"
+    width = f"nullif({_number('f.properties', bind, width_attribute)}, 0)"
+    members = _answer(
+        value=_rounded("coalesce(least(c.share, 100), 0)"), feature="c.feature_id", name="c.name_ro"
+    )
+    return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
+            SELECT f.feature_id, f.name_ro, 100 * (ST_XMax(t.g) - ST_XMin(t.g)) / {width} AS share
+            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {turned} AS g) t
+            WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom) AND NOT ST_IsEmpty(t.g)
+            ORDER BY share DESC NULLS LAST, f.feature_id LIMIT 1
+        ) c ON true WHERE l.id = {bind(layer, "text")})"""
+
+
+# -- what the submitter declares -----------------------------------------------------------
+
+
+@measure(unit="", layers=(), classes=("declared", "calculation", "verified"), sentence=N_("Declared: {value}."))
+def declared(bind: Binds, *, attribute: str, proof_attribute: str | None = None) -> str:
+    """A number that the submitter declares, in the criterion's unit. Nothing declared: not assessed.
+
+    With `proof_attribute` the class is what stands behind it: "declared" (nothing more),
+    "calculation" or "verified".
+    """
+    members = {"value": _number("s.attributes", bind, attribute)}
+    if proof_attribute:
+        proof = f"s.attributes ->> {bind(proof_attribute, 'text')}"
+        members["class"] = f"CASE WHEN {proof} IN ('calculation', 'verified') THEN {proof} ELSE 'declared' END"
+    return f"(SELECT {_answer(**members)})"
+
+
+@measure(unit="", layers=(), sentence=N_("By what is declared: {value}."))
+def declared_ratio(bind: Binds, *, numerator: str, denominator: str) -> str:
+    """One declared number divided by another, in the criterion's unit.
+
+    Either one missing, or a zero divisor: not assessed.
+    """
+    above, below = (_number("s.attributes", bind, name) for name in (numerator, denominator))
+    return f"(SELECT {_answer(value=_rounded(f'({above}) / nullif({below}, 0)'))})"
+
+
+@measure(
+    unit="", values=("not_required", "attached", "missing"), layers=(),
+    sentence=N_("The document asked for is: {value}."),
+)
+def document_attached(
+    bind: Binds, *, attribute: str, author_kinds: Sequence[str], from_m2: float, from_lei: float
+) -> str:
+    """Whether a document asked of larger projects is there, as the submitter declares.
+
+    Asked of these kinds of author when the subject has at least `from_m2` square metres or costs
+    at least `from_lei` lei; "attached" when the attribute is true.
+    """
+    asked = f"""s.author_kind = ANY({bind(list(author_kinds), "text[]")})
+        AND (ST_Area(s.geom) >= {bind(float(from_m2), "float8")}
+            OR coalesce(s.budget_lei >= {bind(float(from_lei), "float8")}, false))"""
+    there = f"s.attributes @> {bind({attribute: True}, 'jsonb')}"
+    word = f"CASE WHEN ({asked}) IS NOT TRUE THEN 'not_required' WHEN {there} THEN 'attached' ELSE 'missing' END"
+    return f"(SELECT {_answer(value=word)})"

@@ -1,0 +1,459 @@
+"""Scoring: arithmetic on measures. Pure and vectorised; one proposal is a batch of one.
+
+Spatial work is done before (`proposals.measuring`); here a criteria set turns measured
+values into verdicts, scores, a weighted total and a recommendation. Nothing here knows a
+database, so a changed weight or threshold replays over every proposal at once.
+
+Rules of every set, beside its own numbers:
+
+- gates and scores never mix: a gate is a verdict, not points;
+- a sketch never vetoes: measured on an *indicative* layer, "fail" becomes "person";
+- a value within its layer's accuracy of the limit (`low`..`high` spans it) is "person";
+- a missing fact is "not_assessed"; its weight is shared out and the coverage says so;
+- an observation gets no recommendation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+
+from masterplan.language import N_
+from proposals.criteria import CriteriaSet, Criterion, DecisionRule, Gate, Judged, Scored, ValueFunction
+from proposals.measures import GEOMETRIES
+
+VERDICTS = ("pass", "note", "person", "fail", "not_assessed")
+PASS, NOTE, PERSON, FAIL, NOT_ASSESSED = range(5)
+#: Marks a criterion that this proposal is not asked.
+NOT_ASKED = -1
+
+RECOMMENDATIONS = (None, "integrate", "debate", "reject")
+NONE, INTEGRATE, DEBATE, REJECT = range(4)
+
+#: Why a result is what it is; facts: see `explain`.
+REASONS = {
+    "holds": N_("The condition holds."),
+    "breaks": N_("The condition does not hold."),
+    "accuracy": N_("The result lies within the accuracy of the layer ({accuracy} m): a person decides."),
+    "indicative": N_("The condition does not hold, but the layer is an indicative sketch: a person decides."),
+    "missing": N_("Not assessed: the fact is missing. Its weight is shared out among the other criteria."),
+    "unjudged": N_("Not assessed yet: a planner judges this one. Its weight is shared out until then."),
+    "scored": N_("The value function turns {value} into {score} points of 100."),
+    "capped": N_("The score is capped at {cap}: {class}."),
+    "judged": N_("A planner gave {score} points of 100."),
+}
+_HOLDS, _BREAKS, _ACCURACY, _INDICATIVE, _MISSING = range(5)
+_GATE_REASONS = ("holds", "breaks", "accuracy", "indicative", "missing")
+
+_TOTAL_DECIMALS = 2
+
+
+@dataclass(frozen=True)
+class LayerFact:
+    """What scoring must know of the layer version that a measure was taken on."""
+
+    version: int
+    indicative: bool
+    accuracy_m: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A proposal as scoring sees it."""
+
+    theme: str
+    geometry: str
+    kind: str = "observation"
+
+
+@dataclass(frozen=True)
+class Score:
+    """The result for one proposal; `results` as in the table `score`."""
+
+    total: float | None
+    coverage: float
+    recommendation: str | None
+    results: dict[str, dict[str, Any]]
+
+
+class Column:
+    """One measure over many proposals, as arrays; a missing answer is NaN or None."""
+
+    def __init__(self, answers: Sequence[Mapping[str, Any] | None]) -> None:
+        self.answers = [answer or {} for answer in answers]
+
+    def _numbers(self, name: str) -> np.ndarray:
+        found = (answer.get(name) for answer in self.answers)
+        return np.fromiter(
+            (np.nan if value is None or isinstance(value, str) else value for value in found),
+            dtype=float, count=len(self.answers),
+        )
+
+    @cached_property
+    def value(self) -> np.ndarray:
+        return self._numbers("value")
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        low = self._numbers("low")
+        return np.where(np.isnan(low), self.value, low)
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        high = self._numbers("high")
+        return np.where(np.isnan(high), self.value, high)
+
+    @cached_property
+    def limit(self) -> np.ndarray:
+        return self._numbers("limit")
+
+    @cached_property
+    def word(self) -> np.ndarray:
+        return np.array([answer.get("value") for answer in self.answers], dtype=object)
+
+    @cached_property
+    def uncertain(self) -> np.ndarray:
+        return np.array([bool(answer.get("uncertain")) for answer in self.answers], dtype=bool)
+
+    @cached_property
+    def klass(self) -> np.ndarray:
+        return np.array([answer.get("class") for answer in self.answers], dtype=object)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Many proposals with their measures, all measured on the same layer versions.
+
+    `columns` holds a `Column` for each measure key; `judgements` an array of 0..100 or NaN
+    for each judged criterion.
+    """
+
+    theme: np.ndarray
+    geometry: np.ndarray
+    kind: np.ndarray
+    columns: Mapping[str, Column]
+    layers: Mapping[str, LayerFact]
+    judgements: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.theme)
+
+
+def batch(
+    subjects: Sequence[Subject],
+    measures: Sequence[Mapping[str, Mapping[str, Any] | None]],
+    layers: Mapping[str, LayerFact],
+    keys: Iterable[str],
+    judgements: Sequence[Mapping[str, float]] | None = None,
+) -> Batch:
+    """Turn proposals and their measured answers (in the same order) into arrays."""
+    judged = judgements or [{}] * len(subjects)
+    judged_keys = {key for given in judged for key in given}
+    return Batch(
+        theme=np.array([subject.theme for subject in subjects], dtype=object),
+        geometry=np.array([subject.geometry for subject in subjects], dtype=object),
+        kind=np.array([subject.kind for subject in subjects], dtype=object),
+        columns={key: Column([answers.get(key) for answers in measures]) for key in keys},
+        layers=layers,
+        judgements={
+            key: np.array([given.get(key, np.nan) for given in judged], dtype=float) for key in judged_keys
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A criteria set applied to a batch, as arrays over its proposals.
+
+    `verdicts` and `reasons` have a row for each gate (codes of VERDICTS; NOT_ASKED), `scores`,
+    `weights` (0 where not asked or not assessed) and `shares` (of the assessed weight) a row for
+    each weighted criterion. `total` is NaN where nothing could be scored.
+    """
+
+    verdicts: np.ndarray
+    reasons: np.ndarray
+    thresholds: np.ndarray
+    asked: np.ndarray
+    scores: np.ndarray
+    shares: np.ndarray
+    total: np.ndarray
+    coverage: np.ndarray
+    recommendation: np.ndarray
+
+
+def evaluate(criteria: CriteriaSet, many: Batch) -> Evaluation:
+    """Verdicts, scores, totals and recommendations of a whole batch; no JSON, no loops over rows."""
+    size = len(many)
+    gates = [_judge_gate(gate, many) for gate in criteria.gates]
+    verdicts = _stacked([verdict for verdict, _, _ in gates], size, np.int8)
+    asked = _stacked([_asked(criterion, many) for criterion in criteria.weighted], size, bool)
+    scores = _stacked([_score(criterion, many) for criterion in criteria.weighted], size, float)
+    given = np.array([[criterion.weight] for criterion in criteria.weighted]).reshape(-1, 1)
+    whole = np.where(asked, given, 0.0)
+    weights = np.where(np.isnan(scores), 0.0, whole)
+    assessed, possible = weights.sum(axis=0), whole.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.where(assessed > 0, weights / assessed, 0.0)
+        coverage = np.where(possible > 0, assessed / possible, 0.0)
+        total = (weights * np.nan_to_num(scores)).sum(axis=0) / assessed
+    total = np.round(total, _TOTAL_DECIMALS)
+    return Evaluation(
+        verdicts=verdicts,
+        reasons=_stacked([reason for _, reason, _ in gates], size, np.int8),
+        thresholds=_stacked([threshold for _, _, threshold in gates], size, float),
+        asked=asked,
+        scores=scores,
+        shares=shares,
+        total=total,
+        coverage=np.round(coverage, 4),
+        recommendation=_recommend(criteria.decision, verdicts, total, many.kind),
+    )
+
+
+def _stacked(rows: list[np.ndarray], size: int, dtype: type) -> np.ndarray:
+    return np.stack(rows).astype(dtype) if rows else np.empty((0, size), dtype)
+
+
+def _asked(criterion: Criterion, many: Batch) -> np.ndarray:
+    """Which proposals of the batch this criterion is asked of."""
+    return np.isin(many.theme, list(criterion.themes)) & np.isin(many.geometry, list(criterion.geometries))
+
+
+# -- gates ---------------------------------------------------------------------------------
+
+
+def _judge_gate(gate: Gate, many: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    column = many.columns[gate.spec.key]
+    threshold = _threshold(gate, column, many)
+    if gate.words:
+        reached, missing, unsure = _reached_by_word(gate, column)
+    else:
+        reached, missing, unsure = _reached_by_number(gate, column, threshold)
+    facts = [many.layers.get(layer) for layer in gate.spec.layers]
+    if any(fact is None for fact in facts):
+        missing = np.ones(len(many), dtype=bool)
+    sketch = any(fact is not None and fact.indicative for fact in facts)
+
+    verdict = np.where(unsure & (reached != NOTE), PERSON, reached)
+    reason = np.where(reached == PASS, _HOLDS, _BREAKS)
+    reason = np.where(unsure, _ACCURACY, reason)
+    if sketch:
+        reason = np.where(verdict == FAIL, _INDICATIVE, reason)
+        verdict = np.where(verdict == FAIL, PERSON, verdict)
+    asked = _asked(gate, many)
+    verdict = np.where(asked, np.where(missing, NOT_ASSESSED, verdict), NOT_ASKED)
+    reason = np.where(asked, np.where(missing, _MISSING, reason), NOT_ASKED)
+    return verdict, reason, threshold
+
+
+def _threshold(gate: Gate, column: Column, many: Batch) -> np.ndarray:
+    if gate.words:
+        return np.full(len(many), np.nan)
+    if gate.threshold is None:
+        return column.limit
+    return np.select(
+        [many.geometry == geometry for geometry in gate.threshold], list(gate.threshold.values()), np.nan
+    )
+
+
+def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    missing = np.array([word not in gate.words for word in column.word], dtype=bool)
+    reached = np.select(
+        [column.word == word for word in gate.words],
+        [VERDICTS.index(verdict) for verdict in gate.words.values()], NOT_ASSESSED,
+    )
+    return reached, missing, column.uncertain
+
+
+def _reached_by_number(
+    gate: Gate, column: Column, threshold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    missing = np.isnan(column.value) | np.isnan(threshold)
+    holds = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[gate.operator]
+    reached = np.where(holds(column.value, threshold), PASS, VERDICTS.index(gate.otherwise))
+    unsure = holds(column.low, threshold) != holds(column.high, threshold)
+    if gate.otherwise == "note":
+        reached = np.where(unsure, NOTE, reached)
+    return reached, missing, unsure
+
+
+# -- scores --------------------------------------------------------------------------------
+
+
+def _score(criterion: Scored | Judged, many: Batch) -> np.ndarray:
+    """Scores 0..100; NaN where not asked or not assessed."""
+    asked = _asked(criterion, many)
+    if isinstance(criterion, Judged):
+        given = many.judgements.get(criterion.key, np.full(len(many), np.nan))
+        return np.where(asked, given, np.nan)
+    if any(layer not in many.layers for layer in criterion.spec.layers):
+        return np.full(len(many), np.nan)
+    return np.where(asked, apply(criterion.value_function, many.columns[criterion.spec.key]), np.nan)
+
+
+def apply(function: ValueFunction, column: Column) -> np.ndarray:
+    """A value function over a column: scores 0..100, NaN where the value is missing."""
+    score = _by_category(function, column.word) if function.categories else _by_points(function, column.value)
+    for name, cap in function.caps.items():
+        score = np.where(column.klass == name, np.minimum(score, cap), score)
+    return score
+
+
+def _by_category(function: ValueFunction, words: np.ndarray) -> np.ndarray:
+    return np.array([function.categories.get(word, np.nan) for word in words], dtype=float)
+
+
+def _by_points(function: ValueFunction, values: np.ndarray) -> np.ndarray:
+    xs, ys = np.array(function.points).T
+    if function.scale == "log":
+        xs, values = np.log(xs), np.log(np.maximum(values, xs[0]))
+    return np.where(np.isnan(values), np.nan, np.interp(values, xs, ys))
+
+
+# -- the decision rule ---------------------------------------------------------------------
+
+
+def _recommend(rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    failed = (verdicts == FAIL).any(axis=0)
+    passed = np.isin(verdicts, (PASS, NOTE, NOT_ASKED)).all(axis=0)
+    found = np.select(
+        [failed | (total < rule.debate), passed & (total >= rule.recommended)], [REJECT, INTEGRATE], DEBATE
+    )
+    return np.where((kind == "proposal") & ~np.isnan(total), found, NONE).astype(np.int8)
+
+
+# -- results, as stored and shown ----------------------------------------------------------
+
+
+def score_one(
+    criteria: CriteriaSet,
+    subject: Subject,
+    measures: Mapping[str, Mapping[str, Any] | None],
+    layers: Mapping[str, LayerFact],
+    judgements: Mapping[str, float] | None = None,
+) -> Score:
+    """One proposal against one set: a batch of one, so every path gives the same numbers."""
+    keys = {criterion.spec.key for criterion in (*criteria.gates, *criteria.scored)}
+    many = batch([subject], [measures], layers, keys, [judgements or {}])
+    return next(iter(score_many(criteria, many)))
+
+
+def score_many(criteria: CriteriaSet, many: Batch) -> Iterator[Score]:
+    """Every proposal of a batch, in its order, with results in full."""
+    evaluation = evaluate(criteria, many)
+    rows = [_results_of_gate(evaluation, many, row, gate) for row, gate in enumerate(criteria.gates)]
+    rows += [_results_of_weighted(evaluation, many, row, c) for row, c in enumerate(criteria.weighted)]
+    keys = [criterion.key for criterion in criteria.criteria]
+    totals, coverages = evaluation.total.tolist(), evaluation.coverage.tolist()
+    for index, answers in enumerate(zip(*rows, strict=True) if rows else [()] * len(many)):
+        yield Score(
+            total=None if totals[index] != totals[index] else totals[index],
+            coverage=coverages[index],
+            recommendation=RECOMMENDATIONS[evaluation.recommendation[index]],
+            results={key: answer for key, answer in zip(keys, answers, strict=True) if answer},
+        )
+
+
+def _results_of_gate(evaluation: Evaluation, many: Batch, row: int, gate: Gate) -> list[dict[str, Any] | None]:
+    common = {"kind": "gate", "unit": gate.unit} | _measured_on(gate, many)
+    return [
+        None if verdict == NOT_ASKED else common | _found(answer) | {
+            "verdict": VERDICTS[verdict],
+            "threshold": None if threshold != threshold else threshold,
+            "reason": _GATE_REASONS[reason],
+        }
+        for verdict, reason, threshold, answer in zip(
+            evaluation.verdicts[row].tolist(), evaluation.reasons[row].tolist(),
+            evaluation.thresholds[row].tolist(), many.columns[gate.spec.key].answers, strict=True,
+        )
+    ]
+
+
+def _results_of_weighted(
+    evaluation: Evaluation, many: Batch, row: int, criterion: Scored | Judged
+) -> list[dict[str, Any] | None]:
+    if isinstance(criterion, Judged):
+        common = {"kind": "judged", "unit": "", "weight": criterion.weight}
+        found: Iterable[dict[str, Any]] = [{"value": None, "feature": None, "feature_name": None}] * len(many)
+        reasons = ("judged", "unjudged")
+    else:
+        common = {"kind": "scored", "unit": criterion.unit, "weight": criterion.weight}
+        common |= _measured_on(criterion, many)
+        found = map(_found, many.columns[criterion.spec.key].answers)
+        reasons = ("scored", "missing")
+    return [
+        None if not asked else common | answer | (
+            {"score": None, "share": 0.0, "reason": reasons[1], "verdict": "not_assessed"} if score != score
+            else {"score": round(score, _TOTAL_DECIMALS), "share": round(share, 4), "reason": reasons[0]}
+        )
+        for asked, score, share, answer in zip(
+            evaluation.asked[row].tolist(), evaluation.scores[row].tolist(), evaluation.shares[row].tolist(),
+            found, strict=True,
+        )
+    ]
+
+
+def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:
+    layer = criterion.spec.layer
+    fact = many.layers.get(layer) if layer else None
+    return {
+        "layer": layer,
+        "layer_version": fact.version if fact else None,
+        "indicative": fact.indicative if fact else None,
+        "accuracy_m": fact.accuracy_m if fact else None,
+    }
+
+
+def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
+    found = {"value": answer.get("value"), "feature": answer.get("feature"), "feature_name": answer.get("name")}
+    if "class" in answer:
+        found["class"] = answer["class"]
+    return found
+
+
+def results_json(score: Score) -> str:
+    """The results of one proposal as the table `score` stores them."""
+    return orjson.dumps(score.results).decode()
+
+
+# -- explanation ---------------------------------------------------------------------------
+
+
+def explain(criterion: Criterion, result: Mapping[str, Any], layer_name: str) -> list[tuple[str, dict[str, Any]]]:
+    """A result in plain sentences: message ids with the facts that fill them.
+
+    Numbers and words are raw; the page formats them for its language before filling them in.
+    """
+    facts = {
+        "value": result.get("value"),
+        "limit": result.get("threshold"),
+        "layer": layer_name,
+        "feature": result.get("feature_name") or "–",
+        "accuracy": result.get("accuracy_m"),
+        "score": result.get("score"),
+    }
+    sentences = []
+    if isinstance(criterion, (Gate, Scored)) and result.get("value") is not None:
+        sentence = criterion.spec.measure.sentence if isinstance(criterion, Gate) else _MEASURED
+        sentences.append((sentence, facts))
+    sentences.append((REASONS[result["reason"]], facts))
+    cap = _cap(criterion, result)
+    if cap is not None:
+        sentences.append((REASONS["capped"], facts | {"cap": cap, "class": result["class"]}))
+    return sentences
+
+
+_MEASURED = N_("Measured: {value} ({layer}, {feature}).")
+
+
+def _cap(criterion: Criterion, result: Mapping[str, Any]) -> float | None:
+    """The cap that bound this score, if one did."""
+    if not isinstance(criterion, Scored) or result.get("score") is None:
+        return None
+    cap = criterion.value_function.caps.get(result.get("class"))
+    return cap if cap is not None and result["score"] == cap < 100 else None
