@@ -354,7 +354,13 @@ def _start() -> None:
     _write_for_server(_data() / "masterplan.conf", _server_settings())
     _forget_dead_server()
     _run(
-        "pg_ctl", "start", "--wait", f"--timeout={_START_TIMEOUT_S}", f"--pgdata={_data()}", "--silent", log=True
+        "pg_ctl",
+        "start",
+        "--wait",
+        f"--timeout={_START_TIMEOUT_S}",
+        f"--pgdata={_data()}",
+        "--silent",
+        log=True,
     )
 
 
