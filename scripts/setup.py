@@ -267,7 +267,7 @@ def _as_root(by_hand: str) -> list[str]:
 
 def install_as_root(packages: list[str]) -> int:
     """The part that runs as root. Debian must not make a cluster of its own on port 5432."""
-    made = [folder for folder in (_NO_MAIN_CLUSTER.parent, *_NO_MAIN_CLUSTER.parents) if not folder.exists()]
+    made = [folder for folder in _NO_MAIN_CLUSTER.parents if not folder.exists()]
     _NO_MAIN_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     _NO_MAIN_CLUSTER.write_text("create_main_cluster = false\n")
     try:
