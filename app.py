@@ -1,0 +1,138 @@
+"""The server: pages, tiles, OGC API and downloads in one ASGI process. It wires, and decides nothing."""
+
+from __future__ import annotations
+
+from layers import gdal_lock
+
+gdal_lock.apply()  # before anything can import GDAL
+
+import asyncio  # noqa: E402
+import re  # noqa: E402
+from collections.abc import AsyncIterator  # noqa: E402
+from contextlib import asynccontextmanager  # noqa: E402
+from typing import Any  # noqa: E402
+
+import orjson  # noqa: E402
+import streamlit as st  # noqa: E402
+from sqlalchemy import text  # noqa: E402
+from starlette.concurrency import run_in_threadpool  # noqa: E402
+from starlette.datastructures import Headers, MutableHeaders  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+from starlette.responses import Response  # noqa: E402
+from starlette.routing import Mount, Route  # noqa: E402
+
+import layers.routes  # noqa: E402
+import proposals.routes  # noqa: E402
+from layers.ogc import Collections, ogc_app  # noqa: E402
+from masterplan.actors import SYSTEM  # noqa: E402
+from masterplan.database import transaction  # noqa: E402
+from masterplan.errors import Unavailable  # noqa: E402
+from masterplan.http import language_of  # noqa: E402
+from masterplan.place import place  # noqa: E402
+from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
+
+collections = Collections()
+
+_HEALTH = text("""
+SELECT current_setting('server_version') AS database,
+    (SELECT max(id) FROM masterplan.edition) AS edition,
+    (SELECT count(*) FROM masterplan.layer) AS layers,
+    (SELECT count(*) FROM masterplan.proposal) AS proposals
+""")
+
+
+async def healthz(_: Request) -> Response:
+    """200 with counts when the database answers, 503 with a reason when it does not."""
+    try:
+        facts = await run_in_threadpool(_health_facts)
+    except Unavailable as away:
+        return _json({"status": "unavailable", "reason": str(away)}, 503)
+    return _json({"status": "ok", **facts, "broken_views": collections.health()})
+
+
+def _health_facts() -> dict[str, Any]:
+    with transaction(SYSTEM) as connection:
+        return dict(connection.execute(_HEALTH).one()._mapping)
+
+
+def _json(content: object, status: int = 200) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+class PageHead:
+    """Give Streamlit's page the right language, title and description, and safe headers."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            return await self.app(scope, receive, send)
+        language = language_of(Request(scope))
+        start: dict[str, Any] = {}
+        body = bytearray()
+
+        async def rewrite(message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+                return
+            if not Headers(raw=start["headers"]).get("content-type", "").startswith("text/html"):
+                if start.get("sent") is None:
+                    start["sent"] = True
+                    await send({k: v for k, v in start.items() if k != "sent"})
+                return await send(message)
+            body.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            page = _with_head(body.decode(), language).encode()
+            headers = MutableHeaders(raw=start["headers"])
+            headers["content-length"] = str(len(page))
+            headers["content-language"] = language
+            headers["x-content-type-options"] = "nosniff"
+            headers["referrer-policy"] = "same-origin"
+            headers["x-frame-options"] = "SAMEORIGIN"
+            await send(start)
+            await send({"type": "http.response.body", "body": page})
+
+        # The page must arrive unpacked to be rewritten, and unabridged to be whole.
+        dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+        scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
+        await self.app(scope, receive, rewrite)
+
+
+def _with_head(page: str, language: str) -> str:
+    title = place().text("plan_name", language)
+    page = re.sub(r"<html lang=\"[a-z]*\"", f'<html lang="{language}"', page, count=1)
+    return re.sub(r"<title>.*?</title>", f"<title>{title}</title>", page, count=1)
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    watching = asyncio.create_task(collections.watch())
+    yield
+    watching.cancel()
+    await collections.stop()
+
+
+app = st.App(
+    PROJECT_ROOT / "proposals" / "pages" / "navigation.py",
+    lifespan=lifespan,
+    routes=[
+        Route("/healthz", healthz),
+        Mount("/ogc", app=ogc_app(collections)),
+        *layers.routes.routes(),
+        *proposals.routes.routes(),
+    ],
+    middleware=[Middleware(PageHead)],
+)
+
+
+def serve() -> None:
+    """Serve until stopped, on `MASTERPLAN_HOST` (this machine only, unless told otherwise) and `PORT`."""
+    app.run(config={"server.address": settings().host, "server.port": settings().port})
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,343 @@
+/* The plan on a Leaflet map: MapLibre draws vector tiles, a panel switches layers, hovering names things.
+ *
+ * Everything that people wrote arrives as tile properties and is set as text, never as HTML.
+ * The page hands over configuration as base64 of JSON, so nothing needs escaping on the way.
+ */
+"use strict";
+
+window.masterplan = (() => {
+  const VISIBLE_KEY = "masterplan.visible";
+  const PROPOSAL_ZOOM = 22;
+  let map, gl, config, tooltip, marker, outline, state = {};
+
+  const unpack = (packed) =>
+    JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0))));
+
+  /** An element with text, attributes and children; never HTML. */
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value === true) made.setAttribute(key, "");
+      else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  // ---------------------------------------------------------------- start
+
+  function start(leafletMap, packed) {
+    map = leafletMap;
+    config = unpack(packed);
+    document.documentElement.lang = config.language;
+    nameContainer();
+    translateEditor(config.strings);
+    L.control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
+    try {
+      drawPlan();
+    } catch (failure) {
+      notice(config.strings.no_webgl);
+      return;
+    }
+    tooltip = L.tooltip({ sticky: true, direction: "top", offset: [0, -8], className: "plan-tooltip" });
+    map.on("mousemove", throttled(nameUnderPointer));
+    map.on("mouseout", () => tooltip.remove());
+    addPanel();
+  }
+
+  function nameContainer() {
+    const container = map.getContainer();
+    container.setAttribute("role", "application");
+    container.setAttribute("aria-label", config.strings.map_label);
+    const zoom = container.querySelector(".leaflet-control-zoom");
+    for (const [selector, words] of [[".leaflet-control-zoom-in", config.strings.zoom_in],
+                                     [".leaflet-control-zoom-out", config.strings.zoom_out]]) {
+      const button = zoom && zoom.querySelector(selector);
+      if (button) { button.title = words; button.setAttribute("aria-label", words); }
+    }
+    map.attributionControl.setPrefix(false);
+    map.attributionControl.addAttribution(element("span", {}, config.strings.attribution).outerHTML);
+  }
+
+  function drawPlan() {
+    const layer = L.maplibreGL({
+      style: config.style,
+      interactive: false,
+      attributionControl: false,
+      fadeDuration: 0,
+      padding: 0.05,
+      transformRequest: (url) => ({ url: new URL(url, location.origin).href, credentials: "same-origin" }),
+    });
+    layer.addTo(map);
+    gl = layer.getMaplibreMap();
+    gl.once("load", () => {
+      restoreVisible();
+      addProposals();
+      map.getContainer().dataset.plan = "loaded";
+    });
+    gl.on("idle", () => { map.getContainer().dataset.plan = "idle"; clearNotice(); });
+    gl.on("error", (event) => {
+      // A tile that is cut off by moving on is no fault.
+      if (event.error && event.error.name === "AbortError") return;
+      notice(config.strings.tiles_failed);
+    });
+  }
+
+  function translateEditor(strings) {
+    if (!L.drawLocal) return;
+    const draw = L.drawLocal.draw, edit = L.drawLocal.edit;
+    Object.assign(draw.toolbar.buttons, { polyline: strings.draw_line, polygon: strings.draw_area });
+    Object.assign(draw.toolbar.actions, { title: strings.cancel, text: strings.cancel });
+    Object.assign(draw.toolbar.finish, { title: strings.finish, text: strings.finish });
+    Object.assign(draw.toolbar.undo, { title: strings.undo_point, text: strings.undo_point });
+    Object.assign(draw.handlers.polyline.tooltip, {
+      start: strings.draw_start, cont: strings.draw_continue, end: strings.draw_end_line });
+    draw.handlers.polyline.error = strings.edges_cross;
+    Object.assign(draw.handlers.polygon.tooltip, {
+      start: strings.draw_start, cont: strings.draw_continue, end: strings.draw_end_area });
+    Object.assign(edit.toolbar.buttons, {
+      edit: strings.edit, editDisabled: strings.nothing_drawn,
+      remove: strings.remove, removeDisabled: strings.nothing_drawn });
+    Object.assign(edit.toolbar.actions.save, { title: strings.save, text: strings.save });
+    Object.assign(edit.toolbar.actions.cancel, { title: strings.cancel, text: strings.cancel });
+    Object.assign(edit.toolbar.actions.clearAll, { title: strings.remove_all, text: strings.remove_all });
+    Object.assign(edit.handlers.edit.tooltip, { text: strings.edit_hint, subtext: "" });
+    edit.handlers.remove.tooltip.text = strings.remove_hint;
+  }
+
+  // ---------------------------------------------------------------- notices
+
+  let noticeBox;
+  function notice(words) {
+    if (!noticeBox) {
+      noticeBox = element("div", { class: "plan-notice", role: "status" });
+      map.getContainer().append(noticeBox);
+    }
+    noticeBox.textContent = words;
+  }
+  function clearNotice() {
+    if (noticeBox) { noticeBox.remove(); noticeBox = undefined; }
+  }
+
+  // ---------------------------------------------------------------- naming things
+
+  function throttled(act) {
+    let waiting = null;
+    return (event) => {
+      if (waiting) { waiting = event; return; }
+      waiting = event;
+      requestAnimationFrame(() => { const last = waiting; waiting = null; act(last); });
+    };
+  }
+
+  function nameUnderPointer(event) {
+    if (!gl.isStyleLoaded()) return;
+    const at = glPoint(event.latlng), reach = 4;
+    const box = [[at.x - reach, at.y - reach], [at.x + reach, at.y + reach]];
+    const lines = [];
+    for (const feature of gl.queryRenderedFeatures(box)) {
+      const line = nameOf(feature);
+      if (line && !lines.includes(line)) lines.push(line);
+      if (lines.length === 4) break;
+    }
+    if (!lines.length) { tooltip.remove(); return; }
+    const content = element("div", {}, ...lines.map((line) => element("div", {}, line)));
+    tooltip.setContent(content).setLatLng(event.latlng).addTo(map);
+  }
+
+  function glPoint(latlng) {
+    return gl.project([latlng.lng, latlng.lat]);
+  }
+
+  function nameOf(feature) {
+    const p = feature.properties;
+    if (feature.source === "proposals") {
+      if (p.count > 1) return config.strings.proposals_here.replace("{count}", p.count);
+      return p.title || p.receipt || "";
+    }
+    return p[`name_${config.language}`] || p.name_ro || "";
+  }
+
+  // ---------------------------------------------------------------- layers on and off
+
+  const remembered = () => {
+    try { return JSON.parse(sessionStorage.getItem(VISIBLE_KEY)); } catch { return null; }
+  };
+
+  function restoreVisible() {
+    for (const [layer, shown] of Object.entries(remembered() || {})) show(layer, shown);
+  }
+
+  function show(layer, shown) {
+    for (const entry of gl.getStyle().layers) {
+      if (entry.metadata && entry.metadata.layer === layer) {
+        gl.setLayoutProperty(entry.id, "visibility", shown ? "visible" : "none");
+      }
+    }
+  }
+
+  function remember(layer, shown) {
+    sessionStorage.setItem(VISIBLE_KEY, JSON.stringify({ ...(remembered() || {}), [layer]: shown }));
+  }
+
+  function addPanel() {
+    const Panel = L.Control.extend({
+      options: { position: "topright" },
+      onAdd() {
+        const wide = map.getSize().x >= 720;
+        const body = element("div", { class: "plan-panel-body", id: "plan-panel-body" });
+        const button = element("button", {
+          type: "button", class: "plan-panel-button", "aria-controls": "plan-panel-body",
+          "aria-expanded": String(wide) }, config.strings.layers);
+        body.hidden = !wide;
+        button.addEventListener("click", () => {
+          body.hidden = !body.hidden;
+          button.setAttribute("aria-expanded", String(!body.hidden));
+        });
+        const panel = element("section", { class: "plan-panel leaflet-bar", "aria-label": config.strings.layers }, button, body);
+        L.DomEvent.disableClickPropagation(panel);
+        L.DomEvent.disableScrollPropagation(panel);
+        fillPanel(body);
+        return panel;
+      },
+    });
+    new Panel().addTo(map);
+  }
+
+  async function fillPanel(body) {
+    try {
+      const answer = await fetch(config.panel, { credentials: "same-origin" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const content = await answer.json();
+      const known = remembered() || {};
+      body.append(element("p", { class: "plan-indicative" }, config.strings.indicative));
+      body.append(...content.groups.map((group) => groupSection(group, known)));
+      map.getContainer().dataset.panel = "ready";
+    } catch {
+      body.append(element("p", {}, config.strings.panel_failed));
+    }
+  }
+
+  function groupSection(group, known) {
+    const shownAny = group.layers.some((layer) => known[layer.id] ?? layer.visible);
+    return element("details", { open: shownAny },
+      element("summary", {}, group.name),
+      ...group.layers.map((layer) => layerRow(layer, known[layer.id] ?? layer.visible)));
+  }
+
+  function layerRow(layer, shown) {
+    const box = element("input", { type: "checkbox", id: `layer-${layer.id}` });
+    box.checked = shown;
+    const legend = element("ul", { class: "plan-legend" }, ...layer.legend.map(legendRow));
+    legend.hidden = !shown;
+    box.addEventListener("change", () => {
+      show(layer.id, box.checked);
+      remember(layer.id, box.checked);
+      legend.hidden = !box.checked;
+    });
+    const about = element("details", { class: "plan-about" },
+      element("summary", { "aria-label": `${config.strings.about_layer}: ${layer.name}` }, "i"),
+      element("p", {}, layer.description),
+      element("p", {}, layer.facts.join(" · ")),
+      element("p", {}, layer.source),
+      element("p", {}, element("a", { href: layer.data, download: true }, "GeoJSON")));
+    return element("div", { class: "plan-layer" },
+      element("div", { class: "plan-layer-head" },
+        box, element("label", { for: `layer-${layer.id}` }, layer.name), about),
+      legend);
+  }
+
+  function legendRow(row) {
+    return element("li", {}, swatch(row), element("span", {}, row.text));
+  }
+
+  /** A small drawing of a mark: an area, a line with its dash, a point or an arrow. */
+  function swatch(row) {
+    const ns = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(ns, "svg");
+    svg.setAttribute("viewBox", "0 0 28 14");
+    svg.setAttribute("aria-hidden", "true");
+    const shape = (name, attributes) => {
+      const made = document.createElementNS(ns, name);
+      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+      svg.append(made);
+    };
+    const dash = row.dash ? row.dash.map((d) => d * 2).join(" ") : "none";
+    if (row.mark === "line" || row.mark === "boundary") {
+      shape("line", { x1: 1, y1: 7, x2: 27, y2: 7, stroke: row.color, "stroke-width": Math.min(row.width, 3),
+        "stroke-dasharray": row.mark === "boundary" ? "6 2 1 2" : dash });
+    } else if (row.mark === "circle") {
+      shape("circle", { cx: 14, cy: 7, r: 4, fill: row.color, stroke: "#fff" });
+    } else if (row.mark === "arrow") {
+      shape("path", { d: "M14 1v11M10 8l4 4 4-4", fill: "none", stroke: row.color, "stroke-width": 1.6 });
+    } else {
+      shape("rect", { x: 2, y: 1.5, width: 24, height: 11, fill: row.color, "fill-opacity": Math.max(row.opacity, 0.45),
+        stroke: row.color, "stroke-dasharray": dash });
+    }
+    return svg;
+  }
+
+  // ---------------------------------------------------------------- what people brought
+
+  const ACCENT = "#0f5c5c";
+
+  function addProposals() {
+    gl.addSource("proposals", { type: "vector", tiles: [tiles()], minzoom: 0, maxzoom: PROPOSAL_ZOOM });
+    const entry = (id, type, filter, content) => gl.addLayer({
+      id: `proposals-${id}`, type, source: "proposals", "source-layer": "proposals", filter, ...content });
+    const isOne = ["<=", ["coalesce", ["get", "count"], 1], 1];
+    const kind = (yes, no) => ["case", ["==", ["get", "kind"], "proposal"], yes, no];
+    entry("area", "fill", ["==", ["geometry-type"], "Polygon"],
+      { paint: { "fill-color": ACCENT, "fill-opacity": 0.18 } });
+    entry("line", "line", ["in", ["geometry-type"], ["literal", ["Polygon", "LineString"]]],
+      { paint: { "line-color": ACCENT, "line-width": 2.2 } });
+    entry("many", "circle", ["all", ["==", ["geometry-type"], "Point"], ["!", isOne]],
+      { paint: { "circle-color": ACCENT, "circle-opacity": 0.88, "circle-stroke-color": "#fff", "circle-stroke-width": 1.5,
+        "circle-radius": ["interpolate", ["linear"], ["log10", ["max", ["get", "count"], 1]], 0, 7, 1, 11, 2, 14, 4, 20] } });
+    entry("count", "symbol", ["all", ["==", ["geometry-type"], "Point"], ["!", isOne]],
+      { layout: { "text-field": ["to-string", ["get", "count"]], "text-size": 11, "text-allow-overlap": true,
+        "text-font": ["Source Sans 3", "DejaVu Sans", "sans-serif"] }, paint: { "text-color": "#fff" } });
+    entry("one", "circle", ["all", ["==", ["geometry-type"], "Point"], isOne],
+      { paint: { "circle-radius": 6, "circle-color": kind(ACCENT, "#ffffff"),
+        "circle-stroke-color": kind("#ffffff", ACCENT), "circle-stroke-width": 2.4 } });
+  }
+
+  const tiles = () => new URL(state.proposals || config.proposals, location.origin).href
+    .replace("%7Bz%7D", "{z}").replace("%7Bx%7D", "{x}").replace("%7By%7D", "{y}");
+
+  // ---------------------------------------------------------------- what the page says
+
+  /** Called by the page whenever its state changes: which proposals, where the mark, which outline. */
+  function update(packed) {
+    const before = state;
+    state = unpack(packed);
+    const source = gl && gl.getSource("proposals");
+    if (source && before.proposals !== state.proposals) source.setTiles([tiles()]);
+    if (JSON.stringify(before.mark) !== JSON.stringify(state.mark)) placeMark();
+    if (JSON.stringify(before.outline) !== JSON.stringify(state.outline)) placeOutline();
+    if (state.clear_drawings && state.clear_drawings !== before.clear_drawings && window.drawnItems.clearLayers) {
+      window.drawnItems.clearLayers();
+    }
+  }
+
+  function placeMark() {
+    if (marker) { marker.remove(); marker = undefined; }
+    if (!state.mark) return;
+    const [lon, lat] = state.mark;
+    marker = L.circleMarker([lat, lon], { radius: 10, color: "#b3261e", weight: 3, fill: false, interactive: false,
+      className: "plan-mark" }).addTo(map);
+  }
+
+  function placeOutline() {
+    if (outline) { outline.remove(); outline = undefined; }
+    if (!state.outline) return;
+    outline = L.geoJSON(state.outline, { interactive: false,
+      style: { color: "#b3261e", weight: 3, dashArray: "6 4", fillOpacity: 0.06 },
+      pointToLayer: (_, at) => L.circleMarker(at, { radius: 10, color: "#b3261e", weight: 3, fill: false, interactive: false }),
+    }).addTo(map);
+    const bounds = outline.getBounds();
+    if (!map.getBounds().contains(bounds)) map.fitBounds(bounds, { maxZoom: 15, padding: [40, 40], animate: false });
+  }
+
+  return { start, update };
+})();

@@ -1,0 +1,220 @@
+"""Drawing the plan with folium: the one module that calls `st_folium`.
+
+What people wrote never reaches folium. The map gets addresses and our own
+settings, packed as base64 of JSON, an alphabet that means nothing to HTML, to
+JavaScript or to Jinja. On top of that, branca's habit of compiling rendered
+output a second time as a template is switched off here, once, before any map.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import branca.element
+import folium
+from folium.elements import JSCSSMixin
+from folium.plugins import Draw
+from folium.template import Template
+from streamlit_folium import st_folium
+
+from layers.assets import asset_address
+from masterplan.language import N_, translator
+from masterplan.place import place
+
+
+class InertTemplate:
+    """Text that stays text: what branca takes for a template renders to itself."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def render(self, *_args: object, **_kwargs: object) -> str:
+        return self._source
+
+
+branca.element.Template = InertTemplate
+
+
+def packed(content: Any) -> str:
+    """Any JSON value as base64 text: safe in HTML, JavaScript and templates alike."""
+    return base64.b64encode(json.dumps(content, ensure_ascii=False, allow_nan=False).encode()).decode("ascii")
+
+
+@dataclass(frozen=True)
+class MapState:
+    """What changes on the map without mounting it anew.
+
+    `proposals` is the address of the tiles to show; `mark` a (longitude, latitude) to
+    ring; `outline` a GeoJSON geometry to draw; a new `clear_drawings` empties the editor.
+    """
+
+    proposals: str
+    mark: tuple[float, float] | None = None
+    outline: dict[str, Any] | None = None
+    clear_drawings: str = ""
+
+
+@dataclass(frozen=True)
+class MapReply:
+    """What a person did on the map: the last click as (longitude, latitude), and the drawn geometries."""
+
+    clicked: tuple[float, float] | None
+    drawings: list[dict[str, Any]]
+
+
+class _PlanMap(JSCSSMixin, folium.MacroElement):
+    """Our map code in folium's words."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}"
+        'masterplan.start({{ this._parent.get_name() }}, "{{ this.packed }}");'
+        "{% endmacro %}"
+    )
+    default_js = [
+        ("maplibre", asset_address("maplibre-gl.js")),
+        ("maplibre_leaflet", asset_address("leaflet-maplibre-gl.js")),
+        ("plan_map", asset_address("plan-map.js")),
+    ]
+    default_css = [
+        ("maplibre_css", asset_address("maplibre-gl.css")),
+        ("plan_map_css", asset_address("plan-map.css")),
+    ]
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._name = "PlanMap"
+        self.packed = packed(content)
+
+
+class _State(folium.MacroElement):
+    """The changing part, run again whenever it differs."""
+
+    _template = Template(
+        '{% macro script(this, kwargs) %}masterplan.update("{{ this.packed }}");{% endmacro %}'
+    )
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._name = "PlanState"
+        self.packed = packed(content)
+
+
+class _Map(folium.Map):
+    default_js = [("leaflet", asset_address("leaflet.js"))]
+    default_css = [("leaflet_css", asset_address("leaflet.css"))]
+
+
+class _Draw(Draw):
+    default_js = [("leaflet_draw_js", asset_address("leaflet.draw.js"))]
+    default_css = [("leaflet_draw_css", asset_address("leaflet.draw.css"))]
+
+
+STRINGS = {
+    "layers": N_("Layers"),
+    "map_label": N_("Map of the metropolitan masterplan. Arrow keys move it, plus and minus zoom."),
+    "zoom_in": N_("Zoom in"),
+    "zoom_out": N_("Zoom out"),
+    "about_layer": N_("About the layer"),
+    "no_webgl": N_("This browser cannot draw the map (WebGL is off). Everything can be done without it,"
+                   " on the page “Propose”."),
+    "tiles_failed": N_("Part of the map could not be loaded. It is tried again when you move the map."),
+    "panel_failed": N_("The list of layers could not be loaded. Reload the page."),
+    "proposals_here": N_("{count} observations and proposals"),
+    "draw_line": N_("Draw a line"),
+    "draw_area": N_("Draw an area"),
+    "cancel": N_("Cancel"),
+    "finish": N_("Finish"),
+    "undo_point": N_("Remove the last point"),
+    "draw_start": N_("Click where it starts."),
+    "draw_continue": N_("Click to add a point."),
+    "draw_end_line": N_("Click the last point again to finish."),
+    "draw_end_area": N_("Click the first point to close the area."),
+    "edges_cross": N_("The edges may not cross."),
+    "edit": N_("Change what you drew"),
+    "remove": N_("Delete what you drew"),
+    "nothing_drawn": N_("Nothing is drawn yet"),
+    "save": N_("Keep"),
+    "remove_all": N_("Delete all"),
+    "edit_hint": N_("Drag the points, then keep the change."),
+    "remove_hint": N_("Click what should go, then keep the change."),
+}  # fmt: skip
+
+
+def _content(language: str) -> dict[str, Any]:
+    translate = translator(language)
+    strings = {key: translate(msgid) for key, msgid in STRINGS.items()}
+    strings["indicative"] = place().text("indicative", language)
+    strings["attribution"] = place().text("indicative", language)
+    return {
+        "language": language,
+        "style": f"/map/style.json?lang={language}",
+        "panel": f"/map/panel.json?lang={language}",
+        "proposals": "/tiles/proposals/{z}/{x}/{y}.mvt",
+        "strings": strings,
+    }
+
+
+def plan_map(language: str, drawing: bool) -> folium.Map:
+    """The base map: same arguments, same script, so that it is mounted once."""
+    lon, lat = place().center
+    base = _Map(location=[lat, lon], zoom_start=place().zoom, tiles=None, min_zoom=8, max_zoom=19, control_scale=False)
+    _PlanMap(_content(language)).add_to(base)
+    if drawing:
+        unused = {shape: False for shape in ("rectangle", "circle", "circlemarker", "marker")}
+        shapes = {"polyline": {}, "polygon": {"allowIntersection": False}}
+        _Draw(show_geometry_on_click=False, draw_options=unused | shapes).add_to(base)
+    return base
+
+
+def draw_map(state: MapState, *, language: str, key: str, height: int, drawing: bool) -> MapReply:
+    """Show the plan and return what a person did on it.
+
+    Raises
+    ------
+    ValueError
+        When the browser sent something that is no click or drawing.
+    """
+    changing = folium.FeatureGroup(name="state", control=False)
+    _State({
+        "proposals": state.proposals, "mark": state.mark,
+        "outline": state.outline, "clear_drawings": state.clear_drawings,
+    }).add_to(changing)  # fmt: skip
+    reply = st_folium(
+        plan_map(language, drawing),
+        key=key,
+        height=height,
+        use_container_width=True,
+        returned_objects=["last_clicked", "all_drawings"] if drawing else ["last_clicked"],
+        feature_group_to_add=changing,
+    )
+    return read_reply(reply)
+
+
+def read_reply(reply: Mapping[str, Any] | None) -> MapReply:
+    """Check what the browser sent; it may have been forged."""
+    reply = reply or {}
+    return MapReply(
+        clicked=_click(reply.get("last_clicked")),
+        drawings=[_geometry(drawing) for drawing in reply.get("all_drawings") or []],
+    )
+
+
+def _click(sent: Any) -> tuple[float, float] | None:
+    if sent is None:
+        return None
+    lon, lat = float(sent["lng"]), float(sent["lat"])
+    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90):
+        raise ValueError("a click without a place")
+    return ((lon + 180) % 360 - 180, lat)
+
+
+def _geometry(drawing: Any) -> dict[str, Any]:
+    geometry = drawing["geometry"]
+    if geometry["type"] not in ("LineString", "Polygon", "Point"):
+        raise ValueError(f"unexpected drawing: {geometry['type']!r}")
+    return {"type": geometry["type"], "coordinates": geometry["coordinates"]}

@@ -1,0 +1,87 @@
+"""The plan's own addresses: tiles, style, layer panel and browser assets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from layers import mapping, tiles
+from layers.assets import asset_file
+from layers.catalogue import catalogue
+from masterplan.actors import VISITOR
+from masterplan.database import transaction
+from masterplan.errors import MasterplanError, NotFound
+from masterplan.http import error_response, language_of
+from masterplan.language import N_
+from masterplan.place import place
+
+#: An address that names the version of what it serves may be kept for a year.
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "public, no-cache"
+
+
+def _answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Turn our own errors into answers in the reader's language."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except MasterplanError as error:
+            return error_response(error, language_of(request))
+
+    return answer
+
+
+def plan_tile(request: Request) -> Response:
+    group = request.path_params["group"]
+    if group not in {known.id for known in catalogue().groups}:
+        raise NotFound(N_("There is no group of layers “{group}”."), group=group[:40])
+    address = tiles.TileAddress(*(request.path_params[axis] for axis in "zxy"))
+    with transaction(VISITOR) as connection:
+        stamp = tiles.plan_stamp(connection)
+        etag = f'"{stamp}"'
+        current = request.query_params.get("v") == stamp
+        headers = {"ETag": etag, "Cache-Control": _FOREVER if current else _ASK_AGAIN}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        content = tiles.plan_tile(connection, group, address)
+    return Response(content, media_type=tiles.MEDIA_TYPE, headers=headers)
+
+
+def style(request: Request) -> Response:
+    origin = f"{request.url.scheme}://{request.url.netloc}"
+    with transaction(VISITOR) as connection:
+        return _json(mapping.style(connection, language_of(request), origin))
+
+
+def panel(request: Request) -> Response:
+    language = language_of(request)
+    with transaction(VISITOR) as connection:
+        groups = mapping.panel(connection, language)
+    return _json({"indicative": place().text("indicative", language), "groups": groups})
+
+
+def _json(content: object) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def asset(request: Request) -> Response:
+    path = asset_file(request.path_params["name"])
+    if path is None or not path.is_file():
+        raise NotFound(N_("There is no file “{name}”."), name=request.path_params["name"][:80])
+    keep = _FOREVER if "v" in request.query_params else "public, max-age=3600"
+    return FileResponse(path, headers={"Cache-Control": keep})
+
+
+def routes() -> list[Route]:
+    """Everything under /tiles/plan, /map and /assets."""
+    return [
+        Route("/tiles/plan/{group}/{z:int}/{x:int}/{y:int}", _answering(plan_tile)),
+        Route("/map/style.json", _answering(style)),
+        Route("/map/panel.json", _answering(panel)),
+        Route("/assets/{name:path}", _answering(asset)),
+    ]

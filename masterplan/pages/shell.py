@@ -1,0 +1,136 @@
+"""What every page shares: language, who is acting, the role switch, the disclaimer, and errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import streamlit as st
+
+from masterplan import demonstration, uats
+from masterplan.actors import VISITOR, Actor, Role
+from masterplan.database import transaction
+from masterplan.errors import MasterplanError, Unavailable
+from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
+from masterplan.place import place
+
+LANGUAGE_NAMES = {"ro": "Română", "en": "English"}
+ROLE_NAMES = {
+    Role.VISITOR: N_("visitor"),
+    Role.UAT: N_("UAT representative"),
+    Role.PLANNER: N_("planner"),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page needs to know of the person looking at it."""
+
+    language: str
+    actor: Actor
+
+    def __call__(self, msgid: str, **facts: object) -> str:
+        """The sentence in the reader's language, with its facts filled in."""
+        sentence = translator(self.language)(msgid)
+        return sentence.format(**facts) if facts else sentence
+
+
+def language() -> str:
+    """The chosen language: from the address, else as chosen before, else Romanian."""
+    asked = st.query_params.get("lang")
+    if asked in LANGUAGES:
+        st.session_state["language"] = asked
+    return st.session_state.get("language", DEFAULT_LANGUAGE)
+
+
+def session_id() -> str:
+    """A name for this browser session, so that a person sees what they brought themselves."""
+    return st.session_state.setdefault("session_id", uuid4().hex)
+
+
+def demonstration_allowed() -> bool:
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    return demonstration.is_allowed(headers, provider_configured=_provider_configured())
+
+
+def _provider_configured() -> bool:
+    return "auth" in st.secrets if st.secrets.load_if_toml_exists() else False
+
+
+def actor() -> Actor:
+    """Who acts now; the role is read from the database on every run."""
+    return demonstration.actor_of(session_id(), demonstration_allowed())
+
+
+def run_page(show: Callable[[View], None]) -> None:
+    """Run a page: errors become sentences, and a database that is away is said with a way to try again."""
+    chosen = language()
+    translate = translator(chosen)
+    try:
+        show(View(chosen, actor()))
+    except Unavailable as away:
+        st.warning(away.message(chosen), icon=":material/cloud_off:")
+        st.button(translate(N_("Try again")))
+    except MasterplanError as error:
+        st.error(error.message(chosen), icon=":material/error:")
+    disclaimer(chosen)
+
+
+def disclaimer(chosen: str) -> None:
+    """The sentence that stands on every page."""
+    st.divider()
+    st.caption(place().text("disclaimer", chosen))
+
+
+def switches() -> None:
+    """Language, and where allowed the demonstration's role, in the sidebar."""
+    chosen = language()
+    with st.sidebar:
+        _language_switch(chosen)
+        if demonstration_allowed():
+            try:
+                _role_switch(chosen)
+            except Unavailable:
+                # The page itself says that the database is away.
+                return
+
+
+def _language_switch(chosen: str) -> None:
+    picked = st.segmented_control(
+        "Limba · Language", LANGUAGES, format_func=LANGUAGE_NAMES.get, default=chosen, key="language_switch",
+        required=True,
+    )
+    if picked and picked != chosen:
+        st.session_state["language"] = picked
+        st.query_params["lang"] = picked
+        st.rerun()
+
+
+def _role_switch(chosen: str) -> None:
+    translate = translator(chosen)
+    now = actor()
+    with st.container(border=True):
+        st.markdown(f"**{translate(N_('Demonstration'))}**")
+        st.caption(translate(N_("Only on this machine, until sign-in exists: try the application in each role.")))
+        role = st.selectbox(
+            translate(N_("Role")), demonstration.ROLES, index=demonstration.ROLES.index(now.role),
+            format_func=lambda r: translate(ROLE_NAMES[r]), key="role_switch",
+        )
+        spoken_for: tuple[str, ...] = ()
+        if role is Role.UAT:
+            names = uat_names()
+            codes = sorted(names, key=names.get)
+            known = now.uats[0] if now.uats and now.uats[0] in codes else codes[0]
+            spoken_for = (st.selectbox(
+                translate(N_("UAT")), codes, index=codes.index(known), format_func=names.get, key="uat_switch",
+            ),)  # fmt: skip
+        if (role, spoken_for) != (now.role, now.uats):
+            demonstration.play(session_id(), role, spoken_for)
+            st.rerun()
+
+
+def uat_names() -> dict[str, str]:
+    """SIRUTA code → name of every UAT."""
+    with transaction(VISITOR) as connection:
+        return uats.uat_names(connection)
