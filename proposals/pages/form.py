@@ -1,0 +1,200 @@
+"""The form for an observation or a proposal: the same beside the map and without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import streamlit as st
+
+from masterplan.actors import VISITOR, Role
+from masterplan.coordinates import parse_point
+from masterplan.database import transaction
+from masterplan.errors import InputError
+from masterplan.language import N_
+from masterplan.pages.shell import View, uat_names
+from proposals.criteria import THEMES
+from proposals.locating import locate
+from proposals.pages import result
+from proposals.submitting import Submission, submit
+
+THEME_NAMES = {
+    "mobility": N_("Mobility"),
+    "development": N_("Development and buildings"),
+    "green_blue": N_("Green-blue infrastructure"),
+    "energy_renovation": N_("Energy renovation of blocks"),
+    "public_space": N_("Public space"),
+    "water": N_("Water"),
+    "other": N_("Other"),
+}
+AUTHOR_NAMES = {
+    "citizen": N_("citizen"),
+    "professional": N_("professional"),
+    "ngo": N_("NGO"),
+    "owners_association": N_("owners' association"),
+    "company": N_("company"),
+    "institution": N_("public institution"),
+    "uat": N_("UAT"),
+}
+CHANNEL_NAMES = {
+    "online": N_("online"),
+    "email": N_("e-mail"),
+    "letter": N_("letter"),
+    "meeting": N_("meeting"),
+}
+STAGE_NAMES = {
+    "none": N_("none"),
+    "idea": N_("idea"),
+    "prefeasibility": N_("pre-feasibility study"),
+    "feasibility": N_("feasibility study"),
+    "technical_project": N_("technical project"),
+}
+#: Names the text a person agreed to; a changed text gets a new version.
+CONSENT_VERSION = "2026-11"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A geometry to submit (GeoJSON, EPSG:4326) and what the person calls it."""
+
+    words: str
+    geometry: Any
+
+
+def heading(view: View) -> str:
+    return N_("Submit a project proposal here") if view.actor.role is Role.UAT else N_("Add an observation here")
+
+
+def forget(view: View, prefix: str) -> None:
+    """Start a new form: the next submission is another one."""
+    for name in [name for name in st.session_state if str(name).startswith(f"{prefix}_form_")]:
+        del st.session_state[name]
+
+
+def show(view: View, prefix: str, sites: list[Site]) -> bool:
+    """Show the form, or the result once it was submitted; True when it was.
+
+    The submission key is made with the form, so a double click or a retry makes one row.
+    """
+    key = st.session_state.setdefault(f"{prefix}_form_key", uuid4())
+    outcome = st.session_state.get(f"{prefix}_form_outcome")
+    if outcome is not None:
+        result.show(view, outcome)
+        return True
+    submission = _fields(view, prefix, key, sites)
+    if submission is None:
+        return False
+    try:
+        with st.spinner(view(N_("Measuring against the criteria…"))):
+            st.session_state[f"{prefix}_form_outcome"] = submit(submission, view.actor)
+    except InputError as refused:
+        for _, fault in refused.faults:
+            st.error(fault.message(view.language))
+        return False
+    st.rerun(scope="fragment" if prefix == "map" else "app")
+    return True
+
+
+def _fields(view: View, prefix: str, key: Any, sites: list[Site]) -> Submission | None:
+    def named(field: str) -> str:
+        return f"{prefix}_form_{field}"
+
+    staff = view.actor.is_staff
+    with st.form(named("fields"), border=True):
+        st.subheader(view(heading(view)), anchor=False)
+        site = sites[0]
+        if len(sites) > 1:
+            site = st.selectbox(view(N_("Place")), sites, format_func=lambda s: s.words, key=named("site"))
+        else:
+            st.caption(site.words)
+        theme = st.selectbox(view(N_("Theme")), THEMES, index=None, key=named("theme"),
+                             format_func=lambda t: view(THEME_NAMES[t]), placeholder=view(N_("Choose a theme")))  # fmt: skip
+        title = st.text_input(view(N_("Title")), max_chars=200, key=named("title"))
+        description = st.text_area(view(N_("Description")), max_chars=10_000, height=140, key=named("description"))
+        kind, on_behalf_of = _who_proposes(view, named)
+        budget, stage = (None, None) if kind == "observation" else _documentation(view, named)
+        author = _author(view, named, kind)
+        channel, source_event = _channel(view, named) if staff else ("online", "")
+        email = st.text_input(
+            view(N_("E-mail (optional)")), key=named("email"), max_chars=254, autocomplete="email",
+            help=view(N_("Only for questions about this submission. Never shown, never exported.")),
+        )  # fmt: skip
+        st.caption(view(N_(
+            "By leaving an e-mail address you agree that the masterplan team keeps it to answer you; it is"
+            " stored apart and shown to planners only. Do not write personal data in the description: it is"
+            " published after moderation."
+        )))  # fmt: skip
+        if not st.form_submit_button(view(N_("Submit and see the result")), type="primary", width="stretch"):
+            return None
+    return Submission(
+        submission_key=key, kind=kind, theme=theme or "", title=title, description=description,
+        geometry=site.geometry, channel=channel, source_event=source_event, author_kind=author,
+        email=email.strip() or None, on_behalf_of=on_behalf_of, budget_lei=budget, documentation_stage=stage,
+        attributes={},
+    )  # fmt: skip
+
+
+def _who_proposes(view: View, named) -> tuple[str, str | None]:
+    """A UAT representative proposes for their UAT; staff may enter a proposal for any."""
+    if view.actor.role is Role.UAT:
+        names = uat_names()
+        mine = [code for code in names if code in view.actor.uats]
+        code = mine[0] if len(mine) == 1 else st.selectbox(
+            view(N_("On behalf of")), mine, format_func=names.get, key=named("behalf"))  # fmt: skip
+        st.caption(view(N_("Project proposal on behalf of {uat}"), uat=names[code]))
+        return "proposal", code
+    if view.actor.is_staff:
+        names = uat_names()
+        code = st.selectbox(
+            view(N_("On behalf of (only for a UAT's project proposal)")), list(names), index=None,
+            format_func=names.get, key=named("behalf"), placeholder=view(N_("nobody: an observation")),
+        )  # fmt: skip
+        return ("proposal", code) if code else ("observation", None)
+    return "observation", None
+
+
+def _documentation(view: View, named) -> tuple[float | None, str]:
+    budget = st.number_input(
+        view(N_("Budget (lei)")), min_value=0.0, value=None, step=10_000.0, format="%.0f", key=named("budget"),
+        placeholder=view(N_("not known yet")),
+    )  # fmt: skip
+    stage = st.selectbox(view(N_("Documentation")), list(STAGE_NAMES), key=named("stage"),
+                         format_func=lambda s: view(STAGE_NAMES[s]))  # fmt: skip
+    return budget, stage
+
+
+def _author(view: View, named, kind: str) -> str:
+    if view.actor.role is Role.UAT:
+        return "uat"
+    return st.selectbox(view(N_("You write as")), list(AUTHOR_NAMES), key=named("author"),
+                        format_func=lambda a: view(AUTHOR_NAMES[a]))  # fmt: skip
+
+
+def _channel(view: View, named) -> tuple[str, str]:
+    """Staff enter what came on paper, with where it came from."""
+    channel = st.selectbox(view(N_("Received by")), list(CHANNEL_NAMES), key=named("channel"),
+                           format_func=lambda c: view(CHANNEL_NAMES[c]))  # fmt: skip
+    event = st.text_input(view(N_("Source (event, letter number)")), max_chars=200, key=named("event"))
+    return channel, event
+
+
+def typed_geometry(typed: str) -> dict[str, Any]:
+    """What lines of typed coordinates make: a point, a line, or an area when the last repeats the first.
+
+    Returns a GeoJSON geometry in EPSG:4326.
+
+    Raises
+    ------
+    MasterplanError
+        When a line is not a point in Romania.
+    """
+    points = [parse_point(line) for line in typed.splitlines() if line.strip()]
+    with transaction(VISITOR) as connection:
+        located = [locate(connection, point.x, point.y, point.srid) for point in points]
+    positions = [[found.lon, found.lat] for found in located]
+    if len(positions) == 1:
+        return {"type": "Point", "coordinates": positions[0]}
+    if len(positions) >= 4 and points[0] == points[-1]:
+        return {"type": "Polygon", "coordinates": [positions]}
+    return {"type": "LineString", "coordinates": positions}

@@ -1,0 +1,184 @@
+"""The map: the plan's layers, what is at a place, and an observation added there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from layers.drawing import MapReply, MapState, draw_map
+from layers.here import FeatureHere, what_is_here
+from layers.symbology import STATUS_NAMES
+from masterplan.coordinates import parse_point
+from masterplan.database import transaction
+from masterplan.errors import MasterplanError
+from masterplan.formats import number, quantity
+from masterplan.language import N_
+from masterplan.pages.plain import plain
+from masterplan.pages.shell import View, run_page
+from masterplan.place import Place, place
+from proposals.locating import Located, locate
+from proposals.pages import form
+
+MAP_HEIGHT_PX = 680
+#: Lines and points within this distance of a click are told, with their distance.
+REACH_M = 250.0
+
+ADDRESS_OF_PUBLIC_TILES = "/tiles/proposals/{z}/{x}/{y}.mvt"
+
+
+@dataclass
+class Desk:
+    """What the person is doing on this page; lives as long as the browser session."""
+
+    at: tuple[float, float] | None = None
+    click_seen: tuple[float, float] | None = None
+    adding: bool = False
+    generation: int = 0
+
+
+def show(view: View) -> None:
+    st.title(view(N_("Masterplan map")), anchor=False)
+    workspace(view)
+
+
+@st.fragment
+def workspace(view: View) -> None:
+    """The map and what is beside it rerun together, without the rest of the page."""
+    desk: Desk = st.session_state.setdefault("map_desk", Desk())
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        reply = draw_map(
+            MapState(proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation)),
+            language=view.language, key="plan_map", height=MAP_HEIGHT_PX, drawing=True,
+        )  # fmt: skip
+        st.caption(view(N_(
+            "Click the map to see what is there. Draw a line or an area with the tools on its left."
+            " Everything can be done without the map too, on the page “Propose”."
+        )))  # fmt: skip
+    _take_click(desk, reply)
+    with right:
+        _beside(view, desk, reply)
+
+
+def _proposal_tiles(view: View) -> str:
+    stamp = st.session_state.get("proposals_seen", 0)
+    return f"{ADDRESS_OF_PUBLIC_TILES}?n={stamp}"
+
+
+def _take_click(desk: Desk, reply: MapReply) -> None:
+    """A click comes back on every rerun; it counts once."""
+    if reply.clicked and reply.clicked != desk.click_seen:
+        desk.click_seen = desk.at = reply.clicked
+
+
+def _beside(view: View, desk: Desk, reply: MapReply) -> None:
+    _type_coordinates(view, desk)
+    with transaction(view.actor) as connection:
+        located = locate(connection, *desk.at) if desk.at else None
+    sites = _sites(view, located, reply.drawings)
+    if desk.adding and sites:
+        _add(view, desk, sites)
+        return
+    if located is None:
+        st.info(view(N_("Choose a place: click the map, draw on it, or type coordinates above.")),
+                icon=":material/touch_app:")  # fmt: skip
+    else:
+        _place_line(view, located)
+    if sites and st.button(view(form.heading(view)), type="primary", icon=":material/add_location_alt:"):
+        desk.adding = True
+        form.forget(view, "map")
+        st.rerun(scope="fragment")
+    if located is not None:
+        _tell_what_is_here(view, located)
+
+
+def _add(view: View, desk: Desk, sites: list[form.Site]) -> None:
+    done = form.show(view, "map", sites)
+    label = N_("Back to the map") if done else N_("Cancel")
+    if st.button(view(label), icon=":material/arrow_back:"):
+        desk.adding = False
+        if done:
+            desk.generation += 1
+            st.session_state["proposals_seen"] = desk.generation
+        form.forget(view, "map")
+        st.rerun(scope="fragment")
+
+
+def _type_coordinates(view: View, desk: Desk) -> None:
+    with st.form("coordinates", border=False):
+        field, button = st.columns([3, 1], vertical_alignment="bottom")
+        typed = field.text_input(
+            view(N_("Coordinates")), placeholder="47.1585, 27.6014",
+            help=view(N_("Decimal degrees (latitude, longitude), degrees with minutes and seconds, or Stereo 70"
+                         " metres: X=630000 Y=695000 (X is north).")),
+        )  # fmt: skip
+        if not button.form_submit_button(view(N_("Show")), width="stretch") or not typed.strip():
+            return
+    try:
+        point = parse_point(typed)
+    except MasterplanError as error:
+        st.error(error.message(view.language))
+        return
+    with transaction(view.actor) as connection:
+        found = locate(connection, point.x, point.y, point.srid)
+    if not _in_place(found, place()):
+        st.warning(view(N_("This place lies outside the map of the zone.")))
+        return
+    desk.at = (found.lon, found.lat)
+    st.rerun(scope="fragment")
+
+
+def _in_place(found: Located, zone: Place) -> bool:
+    west, south, east, north = zone.bounds
+    return west <= found.lon <= east and south <= found.lat <= north
+
+
+def _sites(view: View, located: Located | None, drawings: list[dict[str, Any]]) -> list[form.Site]:
+    sites = []
+    for position, geometry in enumerate(drawings, start=1):
+        words = N_("Drawn line {n}") if geometry["type"] == "LineString" else N_("Drawn area {n}")
+        sites.append(form.Site(view(words, n=position), geometry))
+    if located is not None:
+        point = {"type": "Point", "coordinates": [located.lon, located.lat]}
+        sites.append(form.Site(view(N_("Chosen point {place}"), place=_degrees(view, located)), point))
+    return sites
+
+
+def _degrees(view: View, located: Located) -> str:
+    return f"{located.lat:.5f}, {located.lon:.5f}"
+
+
+def _place_line(view: View, located: Located) -> None:
+    st.subheader(view(N_("What is here")), anchor=False)
+    stereo = f"X={number(located.northing, 1, view.language)} Y={number(located.easting, 1, view.language)}"
+    st.caption(f"{_degrees(view, located)} (WGS 84) · {stereo} (Stereo 70)")
+
+
+def _tell_what_is_here(view: View, located: Located) -> None:
+    with transaction(view.actor) as connection:
+        found = what_is_here(connection, located.lon, located.lat, REACH_M)
+    if not found:
+        st.info(view(N_("No layer of the plan has anything here.")))
+    for feature in found:
+        _card(view, feature)
+
+
+def _card(view: View, feature: FeatureHere) -> None:
+    layer_name = getattr(feature.layer, f"name_{view.language}")
+    notes = [layer_name]
+    if feature.status:
+        notes.append(view(STATUS_NAMES[feature.status]))
+    if feature.distance_m >= 1:
+        notes.append(view(N_("at {distance}"), distance=quantity(feature.distance_m, "m", view.language)))
+    notes.append(view(N_("indicative") if feature.indicative else N_("official")))
+    with st.container(border=True, gap=None):
+        st.markdown(f"**{plain(getattr(feature, f'name_{view.language}') or layer_name)}**")
+        st.caption(plain(" · ".join(notes)))
+        facts = feature.facts(view.language)
+        if facts:
+            st.caption(plain(" · ".join(f"{name}: {value}" for name, value in facts)))
+
+
+run_page(show)
