@@ -40,6 +40,7 @@ _HOMES_FOR_ROOT = Path("/var/lib/masterplan")
 #: sun_path holds 108 bytes on Linux, 104 on macOS, with a closing zero.
 _LONGEST_SOCKET_PATH = 103
 _START_TIMEOUT_S = 120
+_LAST_PROCESSES_END_WITHIN_S = 10
 _LARGEST_LOG_BYTES = 10_000_000
 _SMALLEST_SHARED_MEMORY_BYTES = 256 * 1024**2
 
@@ -428,9 +429,39 @@ def _alive(pid: int) -> bool:
 
 
 def _forget_dead_server() -> None:
-    """PostgreSQL itself refuses to start when a stranger has inherited the dead server's number."""
-    if _written_pid() and _server_pid() is None:
-        (_data() / "postmaster.pid").unlink()
+    """Remove the lock files of a server that was killed.
+
+    PostgreSQL refuses to start while a stranger, or a zombie, bears the dead server's number.
+    Its locks go only when no process of that server is left: two on the same data destroy it.
+    """
+    if _written_pid() is None or sys.platform != "linux":
+        return
+    until = time.monotonic() + _LAST_PROCESSES_END_WITHIN_S
+    while left := _processes_in(_data()):
+        if time.monotonic() > until:
+            raise ConfigurationError(
+                N_("Processes of a database server that was killed still work in {data}: {pids}."
+                   " Wait until they end, or end them: kill {pids}"),
+                data=_data(),
+                pids=" ".join(map(str, left)),
+            )  # fmt: skip
+        time.sleep(0.1)
+    for lock in (_data() / "postmaster.pid", _socket() / f".s.PGSQL.{PORT}.lock"):
+        lock.unlink(missing_ok=True)
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Every process of a server works in its data folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = (process / "cwd").readlink() == folder
+        except OSError:
+            # Somebody else's, a zombie, or gone by now.
+            continue
+        if inside:
+            found.append(int(process.name))
+    return found
 
 
 def _password_is_right() -> bool:

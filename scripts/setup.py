@@ -445,7 +445,7 @@ def _follow(command: Iterable[object], log: str, remedy: str, counted: str = "")
         last = "\n".join("    " + line for line in file.read_text().splitlines()[-12:])
         raise SetupFailed(f"It failed. The last lines of {file}:\n{last}\n  {remedy}")
     if time.monotonic() - began > 5:
-        say(f"  done in {time.monotonic() - began:.0f} s")
+        print(f"  done in {time.monotonic() - began:.0f} s")
 
 
 def _show_count(count: int, name: str) -> None:
