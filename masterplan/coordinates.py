@@ -54,23 +54,20 @@ def parse_point(typed: str) -> TypedPoint:
 
 _NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
 _SEXAGESIMAL = re.compile(
-    r"(\d{1,2})\s*°\s*(\d{1,2})\s*['′’]\s*(\d{1,2}(?:[.,]\d+)?)\s*(?:[\"″”]|'')\s*([NSEVWO])", re.I
+    r"(\d{1,2})\s*°\s*(\d{1,2})\s*['′’]\s*(\d{1,2}(?:[.,]\d+)?)\s*(?:[\"″”]|'')\s*([NE])", re.I
 )
 _LABELLED = re.compile(rf"\b([XYNE])\s*[=:]\s*({_NUMBER})", re.I)
 
 
 def _sexagesimal(typed: str) -> TypedPoint | None:
-    parts = _SEXAGESIMAL.findall(typed)
-    if len(parts) != 2:
+    """Romania lies north and east only: each letter stands once, in either order."""
+    axes = {
+        letter.upper(): int(degrees) + int(minutes) / 60 + _float(seconds) / 3600
+        for degrees, minutes, seconds, letter in _SEXAGESIMAL.findall(typed)
+    }
+    if set(axes) != {"N", "E"}:
         return None
-    axes: dict[str, float] = {}
-    for degrees, minutes, seconds, letter in parts:
-        value = int(degrees) + int(minutes) / 60 + _float(seconds) / 3600
-        axis = "lat" if letter.upper() in "NS" else "lon"
-        axes[axis] = -value if letter.upper() in "SVW" and axis == "lat" else value
-    if set(axes) != {"lat", "lon"}:
-        return None
-    return _degrees(axes["lon"], axes["lat"])
+    return _degrees(lon=axes["E"], lat=axes["N"])
 
 
 def _labelled(typed: str) -> TypedPoint | None:
