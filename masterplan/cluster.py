@@ -92,6 +92,10 @@ class _Account:
     gid: int
 
 
+class _DoesNotAnswer(ConfigurationError):
+    """The server ended, or took too long."""
+
+
 def up() -> None:
     """Make the cluster if there is none, start it and wait until it answers; safe to repeat.
 
@@ -105,7 +109,13 @@ def up() -> None:
             _initialise()
         if _server_pid() is None:
             _start()
-        if not _password_is_right():
+        try:
+            right = _password_is_right()
+        except _DoesNotAnswer:
+            # It ended between our look and our call.
+            _start()
+            right = _password_is_right()
+        if not right:
             _set_password_anew()
 
 
@@ -465,7 +475,7 @@ def _processes_in(folder: Path) -> list[int]:
 
 
 def _password_is_right() -> bool:
-    """Wait until the server lets us in (it may be recovering from a crash)."""
+    """Whether the server lets us in; waits while it recovers from a crash."""
     until = time.monotonic() + _START_TIMEOUT_S
     while True:
         try:
@@ -482,7 +492,7 @@ def _password_is_right() -> bool:
             if "password authentication failed" in str(refused):
                 return False
             if time.monotonic() > until or _server_pid() is None:
-                raise ConfigurationError(
+                raise _DoesNotAnswer(
                     N_("The private database does not answer: {said} The whole log: {log}"),
                     said=" ".join(str(refused).split()),
                     log=_log(),
