@@ -210,6 +210,7 @@ class TestAnotherState:
 
     @pytest.fixture(autouse=True)
     def another_state(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        monkeypatch.setenv("MASTERPLAN_TEST_CLUSTER_FAST", "1")
         self.use(monkeypatch, tmp_path / "state")
         yield tmp_path / "state"
         # Back to the test's own folder before anything is erased.
