@@ -53,6 +53,15 @@ def forbid(*_: object, **__: object) -> None:
     raise AssertionError("it should not have started a program")
 
 
+def process_of_ours() -> subprocess.Popen[str]:
+    program = "import time; print('on', flush=True); time.sleep(30)"
+    started = subprocess.Popen(
+        [sys.executable, "-c", program, str(PROJECT_ROOT)], stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout.readline() == "on\n"
+    return started
+
+
 def test_it_runs_on_a_python_with_nothing_installed() -> None:
     program = "import runpy; runpy.run_path('scripts/setup.py')['_postgresql']().installations()"
     bare = [sys.executable, "-I", "-S", "-c", program]
@@ -213,14 +222,14 @@ class TestServing:
             stranger.wait()
 
     def test_what_a_killed_run_left_is_ended(self, serve: ModuleType) -> None:
-        left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)", str(PROJECT_ROOT)])
+        left = process_of_ours()
         settings().state_dir.mkdir(mode=0o700)
         serve._record().write_text(json.dumps({"supervisor": 2**22 + 1, "server": left.pid}))
         serve._stop_leftovers()
         assert left.wait(timeout=10) != 0
 
     def test_a_second_run_says_that_there_is_one(self, serve: ModuleType) -> None:
-        running = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)", str(PROJECT_ROOT)])
+        running = process_of_ours()
         try:
             settings().state_dir.mkdir(mode=0o700)
             serve._record().write_text(json.dumps({"supervisor": running.pid}))
