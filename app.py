@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from layers import gdal_lock
 
-gdal_lock.apply()  # before anything can import GDAL
+gdal_lock.lock()  # before anything can import GDAL
 
 import asyncio  # noqa: E402
 import re  # noqa: E402

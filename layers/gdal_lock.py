@@ -54,6 +54,8 @@ _SETTINGS = {
     "GDAL_MEM_ENABLE_OPEN": "NO",
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
+    # A file in EPSG:31700 stays in EPSG:31700: GDAL would take its successor without a word.
+    "OSR_USE_NON_DEPRECATED": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     "CPL_VSIL_CURL_USE_HEAD": "NO",
     "CPL_VSIL_CURL_CACHE_SIZE": "0",

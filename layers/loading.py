@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from layers.catalogue import ATTRIBUTE_TYPES, STATUSES, Layer, catalogue, shipped_file
-from layers.reading import Issue, ReadFeature, read_features
+from layers.reading import REFUSED, Issue, ReadFeature, read_features
 from layers.store import FeatureRow, Loaded, load
 from masterplan.database import owner_transaction
 from masterplan.errors import InputError, MasterplanError
@@ -84,7 +84,7 @@ def load_file(path: Path, layer_id: str, options: Options) -> Report:
 def _load(connection: Connection, layer: Layer, path: Path, options: Options) -> Report:
     declared = _as_told(layer, options)
     result = read_features(path)
-    faults = [("file", issue.error()) for issue in result.issues if issue.outcome == "refused"]
+    faults = [("file", _as_fault(issue)) for issue in result.issues if issue.outcome == REFUSED]
     known = _known_features(connection, layer.id)
     rows = []
     for feature in result.features:
@@ -97,6 +97,10 @@ def _load(connection: Connection, layer: Layer, path: Path, options: Options) ->
         raise InputError(faults)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Report(load(connection, declared, rows, sha256), result.issues)
+
+
+def _as_fault(issue: Issue) -> MasterplanError:
+    return MasterplanError(issue.msgid, **issue.facts)
 
 
 def _as_told(layer: Layer, options: Options) -> Layer:

@@ -26,6 +26,7 @@ from layers.reading_text import storable_properties
 
 #: Row, feature id, geometry as found, properties as found.
 Row = tuple[int, str | None, Geometry, dict]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Reader:
@@ -119,13 +120,16 @@ class Reader:
             self.report.add(Finding("file_members_ignored", "repaired"))
         if not features:
             self.report.add(Finding("no_features", WARNED))
+        stated_bbox = collection and "bbox" in root
         bounds = []
         for raw in features:
             row = self._geojson_row(raw)
-            if row is not None:
+            if row is None:
+                continue
+            if stated_bbox:
                 bounds.append(row[2].bounds)
-                yield row
-        if collection and "bbox" in root and not _bbox_fits(root["bbox"], bounds):
+            yield row
+        if stated_bbox and not _bbox_fits(root["bbox"], bounds):
             self.report.add(Finding("file_bbox_dropped", "repaired"))
 
     def _geojson_row(self, raw: reading_geojson.RawFeature) -> Row | None:
@@ -196,7 +200,7 @@ def _bbox_fits(bbox: object, bounds: list[tuple[float, ...]]) -> bool:
 
 
 def _say(line: dict) -> None:
-    sys.stdout.write(json.dumps(line, separators=(",", ":")))
+    sys.stdout.write(_ENCODER.encode(line))
     sys.stdout.write("\n")
 
 

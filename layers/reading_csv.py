@@ -13,8 +13,9 @@ from layers.reading_report import FeatureRefused, FileRefused
 from layers.reading_text import decoded
 
 _DELIMITERS = (",", ";", "\t")
-_LONGITUDE = ("lon", "lng", "long", "longitude", "longitudine", "x", "est", "e")
-_LATITUDE = ("lat", "latitude", "latitudine", "y", "nord", "n")
+#: Not x and y: in Romanian surveying x is north, in GIS exports east. They have to be named by the caller.
+_LONGITUDE = ("lon", "lng", "long", "longitude", "longitudine", "est", "easting")
+_LATITUDE = ("lat", "latitude", "latitudine", "nord", "northing")
 _ID = ("id", "feature_id")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 #: Excel's own first line that names the delimiter.

@@ -43,6 +43,8 @@ def normalise(geometry: Geometry) -> tuple[Geometry, list[Note]]:
         raise FeatureRefused("geometry_type_unknown", type=geometry.geom_type)
     if geometry.is_empty:
         raise FeatureRefused("geometry_empty")
+    if geometry.geom_type == "Point":
+        return geometry, notes
     geometry = _without_repeats(geometry, notes)
     family = FAMILY[geometry.geom_type]
     if family == "polygon":
@@ -103,12 +105,15 @@ def _repaired_polygon(geometry: Geometry, notes: list[Note]) -> Geometry:
             notes.append(("winding", REPAIRED, None))
         return oriented
     before = geometry.area
-    repaired = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    try:
+        repaired = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+        even_odd = shapely.make_valid(geometry).area
+    except shapely.errors.GEOSException as error:  # mostly: out of memory over countless crossings
+        raise FeatureRefused("polygon_unrepairable") from error
     after = repaired.area
     if repaired.is_empty or after == 0:
         raise FeatureRefused("polygon_collapses")
     change = abs(after - before) / max(after, before)
-    even_odd = shapely.make_valid(geometry).area
     disagreement = abs(after - even_odd) / max(after, even_odd)
     place = _place_of_fault(geometry)
     if change > MAX_AREA_CHANGE or disagreement > MAX_REPAIR_DISAGREEMENT:

@@ -43,7 +43,7 @@ class Package:
         if info["features"] > limits.features:
             raise FileRefused("too_many_features", count=int(info["features"]), limit=limits.features)
         #: "EPSG:3844", WKT, or None, as GDAL gives it.
-        self.crs: str | None = info["crs"]
+        self.crs: str | None = None if _is_undefined(info["crs"]) else info["crs"]
 
     def _chosen_layer(self, wanted: str | None) -> str:
         names = [str(name) for name, kind in self._pyogrio.list_layers(self._data) if kind is not None]
@@ -75,6 +75,11 @@ class Package:
             }
             named = properties.get(id_name) if id_name is not None else None
             yield str(fid if named is None else named), geometries[row], properties
+
+
+def _is_undefined(crs: str | None) -> bool:
+    """Whether a layer says that it has no CRS (srs_id -1, 0 or 99999)."""
+    return crs is None or "undefined" in crs[:60].lower()
 
 
 def _plain(value: object, name: str) -> object:

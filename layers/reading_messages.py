@@ -59,7 +59,7 @@ MESSAGES: dict[str, str] = {
     "number_not_finite": N_("The number is too large to be one."),
     "nul_removed": N_("A NUL character, which no database text can hold, was removed."),
     "surrogate_replaced": N_("Half of a character (a lone surrogate) was replaced by a question mark."),
-    # Geometry: structure
+    # How a geometry is written
     "geometry_missing": N_("There is no geometry, so there is nothing to draw."),
     "geometry_empty": N_("The geometry is empty, so there is nothing to draw."),
     "geometry_not_object": N_("The geometry is not an object."),
@@ -81,7 +81,7 @@ MESSAGES: dict[str, str] = {
     "feature_too_many_vertices": N_("The geometry has more than {limit} vertices. Simplify it."),
     "z_dropped": N_("Heights were left out in {count} rows: {rows}."),
     "ordinates_dropped": N_("Numbers beyond the height were left out in {count} rows: {rows}."),
-    # Geometry: shape
+    # The shape of a geometry
     "line_too_short": N_("A line needs at least two positions."),
     "line_zero_length": N_("A line has no length."),
     "ring_too_short": N_("An outline needs at least three different positions."),
@@ -95,6 +95,7 @@ MESSAGES: dict[str, str] = {
         "The outline crosses itself (near {place}) so that it is not clear which area is meant: "
         "a repair would change it by {percent} %. Draw it again."
     ),
+    "polygon_unrepairable": N_("The outline crosses itself so often that it cannot be repaired."),
     "polygon_collapses": N_("The outline encloses no area."),
     # Where it lies
     "out_of_range": N_("The position {x}, {y} is not longitude and latitude in degrees."),

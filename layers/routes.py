@@ -12,6 +12,7 @@ from starlette.routing import Route
 from layers import mapping, tiles
 from layers.assets import asset_file
 from layers.catalogue import catalogue
+from layers.symbology import labelled_layers
 from masterplan.actors import VISITOR
 from masterplan.database import transaction
 from masterplan.errors import MasterplanError, NotFound
@@ -48,7 +49,7 @@ def plan_tile(request: Request) -> Response:
         headers = {"ETag": etag, "Cache-Control": _FOREVER if current else _ASK_AGAIN}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        content = tiles.plan_tile(connection, group, address)
+        content = tiles.plan_tile(connection, group, address, labelled_layers())
     return Response(content, media_type=tiles.MEDIA_TYPE, headers=headers)
 
 

@@ -93,6 +93,7 @@ _CURRENT_LAYER = text(
 )
 
 _STAGE = """
+DROP TABLE IF EXISTS pg_temp.staged;
 CREATE TEMPORARY TABLE staged (
     feature_id text, name_ro text, name_en text, status text, properties jsonb,
     source text, source_date date, indicative boolean, wkb bytea, geom geometry

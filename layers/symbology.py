@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from layers.catalogue import STATUSES, Layer, catalogue
+from layers.tiles import LABEL_SUFFIX
 from masterplan.formats import number
 from masterplan.language import N_, translator
 from masterplan.settings import settings
@@ -21,7 +22,8 @@ DASHES: dict[str, list[float] | None] = {"existing": None, "proposed": [4, 2], "
 STATUS_NAMES = {"existing": N_("existing"), "proposed": N_("proposed"), "prospective": N_("prospective")}
 
 DEFAULT_COLOR = "#6b6b6b"
-_LABEL_FONT = ["Source Sans 3", "Source Sans Pro", "DejaVu Sans", "sans-serif"]
+#: Drawn by the browser from its own fonts: no font files are fetched. Names must be plain CSS identifiers.
+_LABEL_FONT = ["DejaVu Sans", "sans-serif"]
 _HALO = {"text-halo-color": "#ffffff", "text-halo-width": 1.6}
 
 
@@ -194,8 +196,16 @@ def _label(layer: Layer, symbology: Symbology, language: str) -> dict[str, Any]:
     if along:
         layout["symbol-spacing"] = 420
         layout["text-offset"] = [0, -0.8]
-    return _entry(layer, symbology, "label", "symbol", layout=layout,
-                  paint={"text-color": symbology.label_color, **_HALO})  # fmt: skip
+    paint = {"text-color": symbology.label_color, **_HALO}
+    entry = _entry(layer, symbology, "label", "symbol", layout=layout, paint=paint)
+    if "Polygon" in layer.geometry:
+        entry["source-layer"] = layer.id + LABEL_SUFFIX
+    return entry
+
+
+def labelled_layers() -> list[str]:
+    """Layers whose features carry their name on the map."""
+    return [layer_id for layer_id, symbology in symbologies().items() if symbology.label]
 
 
 def legend(layer: Layer, language: str, statuses: list[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ zoom; geometry is only simplified to the tile's own grid.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -19,6 +20,9 @@ MAX_ZOOM = 22
 #: Coordinates across one tile, and how far beyond its edge lines are kept, in the same units.
 EXTENT = 4096
 BUFFER = 128
+
+#: The MVT layer with the label points of an area layer is named after it, with this behind.
+LABEL_SUFFIX = "_label"
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
@@ -45,9 +49,19 @@ drawn AS (
     WHERE l.group_id = :group
         AND f.geom_3857 && ST_Expand(tile.box, (ST_XMax(tile.box) - ST_XMin(tile.box)) * {BUFFER / EXTENT})
 ),
+-- An area is cut by tiles; its name is written once, at a point inside the whole of it.
+named AS (
+    SELECT f.layer_id || '{LABEL_SUFFIX}' AS layer_id, f.pk, f.feature_id AS id, f.name_ro, f.name_en, f.status,
+        f.properties, ST_AsMVTGeom(label.point, tile.box, {EXTENT}, 0, true) AS geom
+    FROM masterplan.current_feature f JOIN masterplan.layer l ON l.id = f.layer_id, tile,
+        LATERAL (SELECT ST_PointOnSurface(f.geom_3857) AS point) label
+    WHERE l.group_id = :group AND f.layer_id = ANY(:labelled) AND ST_Dimension(f.geom) = 2
+        AND f.geom_3857 && tile.box AND label.point && tile.box
+),
 encoded AS (
     SELECT ST_AsMVT(d, layer_id, {EXTENT}, 'geom') AS mvt
-    FROM (SELECT layer_id, id, name_ro, name_en, status, properties, geom FROM drawn
+    FROM (SELECT layer_id, id, name_ro, name_en, status, properties, geom
+          FROM (SELECT * FROM drawn UNION ALL SELECT * FROM named) both_kinds
           WHERE geom IS NOT NULL ORDER BY layer_id, pk) d
     GROUP BY layer_id
 )
@@ -55,9 +69,14 @@ SELECT coalesce(string_agg(mvt, ''::bytea), ''::bytea) FROM encoded
 """)
 
 
-def plan_tile(connection: Connection, group: str, address: TileAddress) -> bytes:
-    """The tile of one group of layers as MVT bytes; empty where nothing lies."""
-    parameters = {"group": group, "z": address.z, "x": address.x, "y": address.y}
+def plan_tile(
+    connection: Connection, group: str, address: TileAddress, labelled: Collection[str] = ()
+) -> bytes:
+    """The tile of one group of layers as MVT bytes; empty where nothing lies.
+
+    Area layers in `labelled` get a second MVT layer, `<layer>_label`, with one point an area.
+    """
+    parameters = {"group": group, "z": address.z, "x": address.x, "y": address.y, "labelled": list(labelled)}
     return bytes(connection.scalar(_PLAN, parameters))
 
 

@@ -43,6 +43,19 @@ window.masterplan = (() => {
     map.on("mousemove", throttled(nameUnderPointer));
     map.on("mouseout", () => tooltip.remove());
     addPanel();
+    markClicks();
+  }
+
+  /** Ring the clicked place at once; the page says the same a moment later. */
+  function markClicks() {
+    let drawing = false;
+    map.on("draw:drawstart draw:editstart draw:deletestart", () => { drawing = true; });
+    map.on("draw:drawstop draw:editstop draw:deletestop", () => { drawing = false; });
+    map.on("click", (event) => {
+      if (drawing) return;
+      state.mark = [event.latlng.lng, event.latlng.lat];
+      placeMark();
+    });
   }
 
   function nameContainer() {
@@ -296,7 +309,7 @@ window.masterplan = (() => {
         "circle-radius": ["interpolate", ["linear"], ["log10", ["max", ["get", "count"], 1]], 0, 7, 1, 11, 2, 14, 4, 20] } });
     entry("count", "symbol", ["all", ["==", ["geometry-type"], "Point"], ["!", isOne]],
       { layout: { "text-field": ["to-string", ["get", "count"]], "text-size": 11, "text-allow-overlap": true,
-        "text-font": ["Source Sans 3", "DejaVu Sans", "sans-serif"] }, paint: { "text-color": "#fff" } });
+        "text-font": ["DejaVu Sans", "sans-serif"] }, paint: { "text-color": "#fff" } });
     entry("one", "circle", ["all", ["==", ["geometry-type"], "Point"], isOne],
       { paint: { "circle-radius": 6, "circle-color": kind(ACCENT, "#ffffff"),
         "circle-stroke-color": kind("#ffffff", ACCENT), "circle-stroke-width": 2.4 } });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import streamlit as st
@@ -15,6 +16,8 @@ from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
 from masterplan.place import place
 
+#: Given for every page: Streamlit would fetch a page's own icon from another host.
+ICON = Path(__file__).with_name("icon.svg")
 LANGUAGE_NAMES = {"ro": "Română", "en": "English"}
 ROLE_NAMES = {
     Role.VISITOR: N_("visitor"),
@@ -81,6 +84,19 @@ def disclaimer(chosen: str) -> None:
     """The sentence that stands on every page."""
     st.divider()
     st.caption(place().text("disclaimer", chosen))
+
+
+_LOOK = """<style>
+.stMainBlockContainer { padding: 2.6rem 2.2rem 2rem; max-width: 1760px; }
+.stMainBlockContainer h1 { font-size: 1.75rem; padding: 0 0 .4rem; }
+.stMainBlockContainer h2, .stMainBlockContainer h3 { font-size: 1.2rem; padding: .3rem 0; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 3.2rem 1rem 1.5rem; } }
+</style>"""
+
+
+def look() -> None:
+    """Less empty space around the map than Streamlit leaves."""
+    st.html(_LOOK)
 
 
 def switches() -> None:

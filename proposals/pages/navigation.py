@@ -9,7 +9,8 @@ from masterplan.place import place
 language = shell.language()
 _ = translator(language)
 
-st.set_page_config(page_title=place().text("plan_name", language), layout="wide")
+st.set_page_config(page_title=place().text("plan_name", language), page_icon=str(shell.ICON), layout="wide")
+shell.look()
 
 pages = [
     st.Page("map_page.py", title=_(N_("Map")), icon=":material/map:", url_path="harta", default=True),
