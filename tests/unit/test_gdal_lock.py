@@ -38,7 +38,10 @@ def test_rasterio_offers_nothing_outside_the_allow_list() -> None:
 
 
 def test_the_reading_child_has_geopackage_alone() -> None:
-    code = "gdal_lock.lock(frozenset({'GPKG'}))\nimport pyogrio\nprint(json.dumps(list(pyogrio.list_drivers())))"
+    code = (
+        "gdal_lock.lock(frozenset({'GPKG'}))\n"
+        "import pyogrio\nprint(json.dumps(list(pyogrio.list_drivers())))"
+    )
     assert ask(code) == ["GPKG"]
 
 
