@@ -55,9 +55,16 @@ _FAILED = text(
     " finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE clock_timestamp() END"
     " WHERE id = :id"
 )
+_RELEASED = text(
+    "UPDATE masterplan.job SET state = 'queued', attempts = attempts - 1, claimed_at = NULL WHERE id = :id"
+)
 _PROGRESS = text(
     "UPDATE masterplan.job SET progress = :share, claimed_at = clock_timestamp() WHERE id = :id"
 )
+
+
+class Stopped(Exception):
+    """The worker was asked to stop in the middle of a job, which goes back to the queue as it was."""
 
 
 def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = None) -> None:
@@ -65,8 +72,8 @@ def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = 
     connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}})
 
 
-def run_one(handlers: Mapping[str, Handler]) -> bool:
-    """Claim and run one job; False when there was none."""
+def run_one(handlers: Mapping[str, Handler], stop: Event | None = None) -> bool:
+    """Claim and run one job; False when there was none. Once `stop` is set, its next report ends it."""
     with transaction(SYSTEM) as connection:
         claimed = connection.execute(_CLAIM).one_or_none()
     if claimed is None:
@@ -76,10 +83,12 @@ def run_one(handlers: Mapping[str, Handler]) -> bool:
         _finish(_FAILED, claimed.id, error=f"no handler for {claimed.kind!r}")
         return True
     try:
-        handler(claimed.payload, lambda share: _report(claimed.id, share))
+        handler(claimed.payload, lambda share: _report(claimed.id, share, stop))
     except Unavailable:
         raise
-    except Exception as failure:  # noqa: BLE001 - whatever a job dies of is kept with it, and it is tried again
+    except Stopped:
+        _finish(_RELEASED, claimed.id)
+    except Exception as failure:
         log.exception("job %s (%s) failed at attempt %s", claimed.id, claimed.kind, claimed.attempts)
         _finish(_FAILED, claimed.id, error=f"{type(failure).__name__}: {failure}"[:_LONGEST_ERROR])
     else:
@@ -92,15 +101,17 @@ def _finish(statement, job_id: int, **facts: object) -> None:
         connection.execute(statement, {"id": job_id, **facts})
 
 
-def _report(job_id: int, share: float) -> None:
+def _report(job_id: int, share: float, stop: Event | None) -> None:
     _finish(_PROGRESS, job_id, share=min(max(share, 0.0), 1.0))
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 def work(handlers: Mapping[str, Handler], stop: Event) -> None:
     """Run jobs until `stop` is set; a database that is away is waited for."""
     while not stop.is_set():
         try:
-            worked = run_one(handlers)
+            worked = run_one(handlers, stop)
         except Unavailable:
             log.warning("database away; waiting")
             worked = False

@@ -235,6 +235,8 @@ CREATE POLICY submit ON masterplan.proposal FOR INSERT TO {APP_ROLE} WITH CHECK 
 );
 CREATE POLICY moderate ON masterplan.proposal FOR UPDATE TO {APP_ROLE}
     USING ((SELECT masterplan.acting_staff())) WITH CHECK (masterplan.acting_staff());
+CREATE POLICY clear_demonstration ON masterplan.proposal FOR DELETE TO {APP_ROLE}
+    USING (demo AND (SELECT masterplan.acting_role()) = 'system');
 CREATE POLICY see_public ON masterplan.proposal FOR SELECT TO {PUBLIC_ROLE} USING (public);
 
 ALTER TABLE masterplan.contact ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -247,7 +249,7 @@ GRANT USAGE ON SCHEMA masterplan TO {APP_ROLE}, {PUBLIC_ROLE};
 GRANT SELECT ON ALL TABLES IN SCHEMA masterplan TO {APP_ROLE};
 GRANT INSERT ON masterplan.proposal, masterplan.contact, masterplan.measurement, masterplan.score,
     masterplan.job, masterplan.session_role TO {APP_ROLE};
-GRANT UPDATE (status) ON masterplan.proposal TO {APP_ROLE};
+GRANT UPDATE (status), DELETE ON masterplan.proposal TO {APP_ROLE};
 GRANT UPDATE, DELETE ON masterplan.measurement, masterplan.score TO {APP_ROLE};
 GRANT UPDATE ON masterplan.job, masterplan.session_role TO {APP_ROLE};
 GRANT DELETE ON masterplan.session_role TO {APP_ROLE};
