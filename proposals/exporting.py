@@ -1,0 +1,195 @@
+"""GeoJSON of what a filter means: streamed, in one snapshot, and never a half file that looks whole.
+
+PostgreSQL writes each feature's text; Python only joins and passes on. Memory stays the same
+whatever the number of proposals. The collection is closed by the very last piece: what breaks
+before leaves text that no JSON reader accepts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+from sqlalchemy import Connection, Text, literal_column, select, text
+from sqlalchemy.exc import OperationalError
+
+from masterplan.actors import Actor
+from masterplan.database import DATABASE_AWAY, act_as, app_engine
+from masterplan.errors import MasterplanError, Unavailable
+from masterplan.language import N_
+from masterplan.place import WGS84_SRID, place
+from masterplan.tables import measurement, proposal
+from proposals.filters import ProposalFilter
+from proposals.selecting import SCORED, refuse_unknown_criteria, uat_names, where
+
+MEDIA_TYPE = "application/geo+json"
+
+#: About a centimetre; surveyed Stereo 70 coordinates survive the way out.
+_DEGREE_DECIMALS = 7
+_ROWS_A_PIECE = 500
+#: A reader on a slow line may take this long for one piece.
+_SLOWEST_PIECE = "'10min'"
+
+_FEATURE = f"""
+'{{"type":"Feature","id":' || to_json(proposal.receipt)::text
+|| ',"geometry":' || ST_AsGeoJSON(
+    ST_ForcePolygonCCW(ST_Transform(proposal.geom, {WGS84_SRID})), {_DEGREE_DECIMALS}, 0)
+|| ',"properties":' || left(row_to_json((SELECT properties FROM (SELECT
+    proposal.receipt, proposal.kind, proposal.theme, proposal.status, proposal.title, proposal.description,
+    proposal.author_kind, proposal.channel, proposal.uat, uat_names.name AS uat_name, proposal.on_behalf_of,
+    proposal.budget_lei, proposal.documentation_stage, proposal.created_at, proposal.demo,
+    proposal.criteria_set, measurement.edition, measurement.stale,
+    score.total AS score, score.coverage, score.recommendation
+) properties))::text, -1)
+|| ',"criteria":{{' || coalesce((
+    SELECT string_agg(to_json(key)::text
+        || ':{{"value":' || coalesce((result -> 'value')::text, 'null')
+        || ',"unit":' || coalesce((result -> 'unit')::text, 'null')
+        || ',"score":' || coalesce((result -> 'score')::text, 'null')
+        || ',"verdict":' || coalesce((result -> 'verdict')::text, 'null')
+        || ',"weight":' || coalesce((result -> 'weight')::text, 'null') || '}}', ',')
+    FROM jsonb_each(score.results) AS criterion(key, result)), '')
+|| '}}}}}}'
+"""
+
+
+def stream_geojson(wanted: ProposalFilter, actor: Actor) -> Generator[bytes, None, int]:
+    """The FeatureCollection (RFC 7946, EPSG:4326) of what the filter means and the actor may see.
+
+    Everything is read in one snapshot through a server-side cursor. The first piece comes once
+    the database has begun to answer, so what is wrong from the start is raised before any byte.
+    No e-mail is ever read. Returns the number of features.
+
+    Raises
+    ------
+    InputError
+        When the filter names a criterion that does not exist.
+    Unavailable
+        When the database is away; also in the middle, and then the text stays unfinished.
+    """
+    with _snapshot(actor) as connection:
+        refuse_unknown_criteria(connection, wanted)
+        before, number = _opening(connection, wanted), 0
+        for texts in connection.execute(_features(wanted)).scalars().partitions(_ROWS_A_PIECE):
+            yield before + ",\n".join(texts).encode()
+            before, number = b",\n", number + len(texts)
+        yield (b"" if number else before) + b"\n]}\n"
+    return number
+
+
+@contextmanager
+def _snapshot(actor: Actor) -> Generator[Connection, None, None]:
+    """A read-only transaction that sees one state of the database from its first to its last statement."""
+    try:
+        with app_engine().connect() as opened:
+            connection = opened.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                act_as(connection, actor)
+                connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_SLOWEST_PIECE}"))
+                connection.execute(text("SET LOCAL timezone = 'UTC'"))
+                yield connection
+    except OperationalError as away:
+        raise Unavailable(DATABASE_AWAY) from away
+
+
+def _features(wanted: ProposalFilter) -> Any:
+    names = uat_names()
+    return (
+        select(literal_column(_FEATURE, Text))
+        .select_from(
+            SCORED.outerjoin(measurement, measurement.c.proposal_id == proposal.c.id).outerjoin(
+                names, names.c.siruta == proposal.c.uat
+            )
+        )
+        .where(*where(wanted))
+        .order_by(proposal.c.id)
+        .execution_options(yield_per=_ROWS_A_PIECE)
+    )
+
+
+_EDITION = text("SELECT id, label, status FROM masterplan.edition ORDER BY id DESC LIMIT 1")
+_LAYERS = text("SELECT id, version, indicative FROM masterplan.layer ORDER BY position, id")
+
+
+def _opening(connection: Connection, wanted: ProposalFilter) -> bytes:
+    """The collection up to its first feature: what it is, of when, of which filter, edition and layers."""
+    here = place()
+    found = connection.execute(_LAYERS)
+    layers = {layer.id: {"version": layer.version, "indicative": layer.indicative} for layer in found}
+    head: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "disclaimer": {"ro": here.disclaimer_ro, "en": here.disclaimer_en},
+        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "filter": wanted.to_dict(),
+        "edition": dict(connection.execute(_EDITION).mappings().one()),
+        "layers": layers,
+    }
+    if any(layer["indicative"] for layer in layers.values()):
+        head["indicative"] = {"ro": here.indicative_ro, "en": here.indicative_en}
+    return orjson.dumps(head)[:-1] + b',"features":[\n'
+
+
+# -- files ---------------------------------------------------------------------------------
+
+
+def export_to_file(wanted: ProposalFilter, actor: Actor, path: str) -> int:
+    """Write the export to `path`, or to the standard output for `-`; returns the number of features.
+
+    A regular file appears whole or not at all: what was there before stays until the last byte.
+
+    Raises
+    ------
+    MasterplanError
+        When the file cannot be written, beside what `stream_geojson` raises.
+    """
+    pieces = stream_geojson(wanted, actor)
+    if path == "-":
+        return _write(pieces, sys.stdout.buffer)
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            with Path(path).open("wb") as device:
+                return _write(pieces, device)
+        return _write_whole(pieces, Path(path).resolve())
+    except OSError as refused:
+        raise MasterplanError(
+            N_("{path} cannot be written: {reason}."), path=path, reason=refused.strerror or refused
+        ) from refused
+    finally:
+        pieces.close()
+
+
+def _write_whole(pieces: Generator[bytes, None, int], path: Path) -> int:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            number = _write(pieces, file)
+            os.fsync(file.fileno())
+        unfinished.chmod(_usual_mode())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return number
+
+
+def _usual_mode() -> int:
+    """What a new file of this user gets; `mkstemp` alone would keep it from everyone else."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _write(pieces: Generator[bytes, None, int], file: BinaryIO) -> int:
+    while True:
+        try:
+            file.write(next(pieces))
+        except StopIteration as end:
+            file.flush()
+            return end.value

@@ -1,0 +1,354 @@
+"""Filters over what came in: one value that the command line, the page, tickets and tiles share. Pure.
+
+A filter has three forms: words as typed (`from_words`), small JSON for addresses and tickets
+(`to_dict`, `from_dict`) and the value itself. Equal filters are equal in every form.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from math import isfinite
+from typing import Any
+
+from masterplan.errors import InputError, MasterplanError
+from masterplan.language import N_
+from proposals.criteria import THEMES
+
+KINDS = ("observation", "proposal")
+STATUSES = ("submitted", "published", "hidden")
+AUTHOR_KINDS = ("institution", "uat", "company", "ngo", "owners_association", "professional", "citizen")
+GATE_VERDICTS = ("pass", "note", "person", "fail", "not_assessed")
+OPERATORS = (">=", "<=", ">", "<", "=")
+
+LONGEST_TEXT = 200
+_MOST_ENTRIES = 200
+
+#: West, south, east, north in degrees (EPSG:4326).
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, order=True)
+class GateCondition:
+    """The gate `key` answered `verdict`. A gate that was not asked answers nothing."""
+
+    key: str
+    verdict: str
+
+
+@dataclass(frozen=True, order=True)
+class CriterionCondition:
+    """The score (0..100) on the criterion `key` compares so with `value`. No score never does."""
+
+    key: str
+    operator: str
+    value: float
+
+
+@dataclass(frozen=True)
+class ProposalFilter:
+    """Which proposals and observations are meant; the empty filter means all.
+
+    Within one field any of the values will do; all fields, every gate and every criterion must
+    hold together. `text` asks for each of its words, whatever their accents and case, in title,
+    description or receipt. `bbox` is in degrees (EPSG:4326), edges included. `since` and `until`
+    are days on the zone's clock, both included. Order and repetition of values do not matter.
+    """
+
+    kind: str | None = None
+    statuses: tuple[str, ...] = ()
+    themes: tuple[str, ...] = ()
+    uats: tuple[str, ...] = ()
+    author_kinds: tuple[str, ...] = ()
+    receipts: tuple[str, ...] = ()
+    bbox: Box | None = None
+    text: str = ""
+    min_score: float | None = None
+    max_score: float | None = None
+    gates: tuple[GateCondition, ...] = ()
+    criteria: tuple[CriterionCondition, ...] = ()
+    since: date | None = None
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("statuses", "themes", "uats", "author_kinds", "receipts", "gates", "criteria"):
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        object.__setattr__(self, "text", " ".join(unicodedata.normalize("NFC", self.text).split()))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that `text` asks for, each once."""
+        return tuple(dict.fromkeys(self.text.split()))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The criteria that the filter names."""
+        return frozenset(condition.key for condition in (*self.gates, *self.criteria))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As small JSON: only what is asked for, `{}` for the empty filter."""
+        written = {_NAMES[each.name]: _as_json(getattr(self, each.name)) for each in fields(self)}
+        return {name: value for name, value in written.items() if value not in (None, "", [])}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, GateCondition):
+        return [value.key, value.verdict]
+    if isinstance(value, CriterionCondition):
+        return [value.key, value.operator, value.value]
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+
+
+#: Field → its name in JSON and in messages, which is its option on the command line.
+_NAMES = {
+    "kind": "kind", "statuses": "status", "themes": "theme", "uats": "uat",
+    "author_kinds": "author_kind", "receipts": "receipt", "bbox": "bbox", "text": "text",
+    "min_score": "min_score", "max_score": "max_score", "gates": "gate", "criteria": "criterion",
+    "since": "since", "until": "until",
+}  # fmt: skip
+_FIELDS = {name: field for field, name in _NAMES.items()}
+
+EVERYTHING = ProposalFilter()
+
+
+def from_dict(document: Mapping[str, Any]) -> ProposalFilter:
+    """The filter that `to_dict` wrote.
+
+    Raises
+    ------
+    InputError
+        With everything in the document that is not a filter, each under its name.
+    """
+    return _read(document, [])
+
+
+def from_words(
+    *,
+    kind: str | None = None,
+    status: Sequence[str] = (),
+    theme: Sequence[str] = (),
+    uat: Sequence[str] = (),
+    author_kind: Sequence[str] = (),
+    receipt: Sequence[str] = (),
+    bbox: str | None = None,
+    text: str | None = None,
+    min_score: float | None = None,
+    max_score: float | None = None,
+    gate: Sequence[str] = (),
+    criterion: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+) -> ProposalFilter:
+    """The filter that somebody typed, as on the command line.
+
+    `bbox` is `W,S,E,N` in degrees, each of `gate` is `KEY=VERDICT`, each of `criterion`
+    `KEY>=60` (or <=, >, <, =), dates are `2026-11-23`.
+
+    Raises
+    ------
+    InputError
+        With everything that is not understood, at once, each under the option's name.
+    """
+    document: dict[str, Any] = {name: value for name, value in locals().items() if value not in (None, "")}
+    faults: list[tuple[str, MasterplanError]] = []
+    for name, split in _SPLITTERS.items():
+        if name in document:
+            try:
+                document[name] = split(document[name])
+            except MasterplanError as fault:
+                del document[name]
+                faults += _faults(name, fault)
+    return _read(document, faults)
+
+
+# -- words → JSON --------------------------------------------------------------------------
+
+_NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
+_CRITERION = re.compile(rf"\s*(\w+)\s*(>=|<=|>|<|=)\s*({_NUMBER})\s*")
+_GATE = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*")
+
+_NOT_A_GATE = N_("“{given}” is not a condition on a gate. Write KEY=VERDICT, for example zone=pass.")
+_NOT_A_CRITERION = N_("“{given}” is not a condition on a criterion. Write for example 'land>=60'.")
+_NOT_A_BOX = N_("“{given}” is not a box. Write west,south,east,north in degrees: 27.5,47.1,27.7,47.2.")
+
+
+def _split_gate(typed: str) -> list[str]:
+    found = _GATE.fullmatch(typed)
+    if found is None:
+        raise MasterplanError(_NOT_A_GATE, given=_short(typed))
+    return list(found.groups())
+
+
+def _split_criterion(typed: str) -> list[Any]:
+    found = _CRITERION.fullmatch(typed)
+    if found is None:
+        raise MasterplanError(_NOT_A_CRITERION, given=_short(typed))
+    key, operator, value = found.groups()
+    return [key, operator, float(value.replace(",", "."))]
+
+
+def _split_box(typed: str) -> list[float]:
+    try:
+        return [float(part) for part in typed.split(",")]
+    except ValueError:
+        raise MasterplanError(_NOT_A_BOX, given=_short(typed)) from None
+
+
+# -- JSON → values -------------------------------------------------------------------------
+
+_UNKNOWN = N_("“{given}” is not known here. Known are: {known}.")
+_NOT_UNDERSTOOD = N_("“{given}” is not understood here.")
+_TOO_MANY = N_("At most {most} values are possible here.")
+
+
+def _read(document: Mapping[str, Any], faults: list[tuple[str, MasterplanError]]) -> ProposalFilter:
+    values: dict[str, Any] = {}
+    for name, given in document.items():
+        try:
+            values[_FIELDS[_one_of(_READERS)(name)]] = _READERS[name](given)
+        except MasterplanError as fault:
+            faults += _faults(name, fault)
+    faults += _contradictions(values)
+    if faults:
+        raise InputError(faults)
+    return ProposalFilter(**values)
+
+
+def _faults(name: str, fault: MasterplanError) -> list[tuple[str, MasterplanError]]:
+    """A fault under the name of its field; several of one field each on its own."""
+    return [(name, each) for _, each in fault.faults] if isinstance(fault, InputError) else [(name, fault)]
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterable[tuple[str, MasterplanError]]:
+    for low, high in (("min_score", "max_score"), ("since", "until")):
+        if values.get(low) is not None and values.get(high) is not None and values[low] > values[high]:
+            yield high, MasterplanError(
+                N_("{high} lies before {low}: nothing can match."), low=values[low], high=values[high]
+            )
+
+
+def _one_of(known: Iterable[str]) -> Callable[[Any], str]:
+    def read(given: Any) -> str:
+        if not isinstance(given, str) or given not in known:
+            raise MasterplanError(_UNKNOWN, given=_short(given), known=", ".join(known))
+        return given
+
+    return read
+
+
+def _matching(pattern: str, sentence: str) -> Callable[[Any], str]:
+    compiled = re.compile(pattern)
+
+    def read(given: Any) -> str:
+        if not isinstance(given, str) or not compiled.fullmatch(given):
+            raise MasterplanError(sentence, given=_short(given))
+        return given
+
+    return read
+
+
+def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    def read_all(given: Any) -> tuple[Any, ...]:
+        if not isinstance(given, (list, tuple)):
+            raise MasterplanError(_NOT_UNDERSTOOD, given=_short(given))
+        if len(given) > _MOST_ENTRIES:
+            raise MasterplanError(_TOO_MANY, most=_MOST_ENTRIES)
+        values, faults = [], []
+        for each in given:
+            try:
+                values.append(read(each))
+            except MasterplanError as fault:
+                faults.append(("", fault))
+        if faults:
+            raise InputError(faults)
+        return tuple(values)
+
+    return read_all
+
+
+def _number(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not isfinite(given):
+        raise MasterplanError(N_("“{given}” is not a number."), given=_short(given))
+    return float(given) + 0.0  # -0.0 and 0.0 are one number and must be one text
+
+
+def _score(given: Any) -> float:
+    if not 0 <= _number(given) <= 100:
+        raise MasterplanError(N_("{given} is not a score: scores run from 0 to 100."), given=given)
+    return _number(given)
+
+
+def _day(given: Any) -> date:
+    try:
+        return date.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise MasterplanError(
+            N_("“{given}” is not a date. Write year-month-day: 2026-11-23."), given=_short(given)
+        ) from None
+
+
+#: PostgreSQL holds no zero bytes, UTF-8 no halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str) or len(given) > LONGEST_TEXT or _UNSTORABLE.search(given):
+        raise MasterplanError(N_("Search for at most {most} characters of text."), most=LONGEST_TEXT)
+    return given
+
+
+def _box(given: Any) -> Box:
+    if not isinstance(given, (list, tuple)) or len(given) != 4:
+        raise MasterplanError(_NOT_A_BOX, given=_short(given))
+    west, south, east, north = box = tuple(_number(each) for each in given)
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        raise MasterplanError(_NOT_A_BOX, given=_short(given))
+    return box
+
+
+_KEY = _matching(r"[a-z][a-z0-9_]{0,62}", N_("“{given}” cannot be the key of a criterion."))
+
+
+def _gate(given: Any) -> GateCondition:
+    if not isinstance(given, (list, tuple)) or len(given) != 2:
+        raise MasterplanError(_NOT_A_GATE, given=_short(given))
+    return GateCondition(_KEY(given[0]), _one_of(GATE_VERDICTS)(given[1]))
+
+
+def _criterion(given: Any) -> CriterionCondition:
+    if not isinstance(given, (list, tuple)) or len(given) != 3:
+        raise MasterplanError(_NOT_A_CRITERION, given=_short(given))
+    return CriterionCondition(_KEY(given[0]), _one_of(OPERATORS)(given[1]), _number(given[2]))
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "kind": _one_of(KINDS),
+    "status": _many(_one_of(STATUSES)),
+    "theme": _many(_one_of(THEMES)),
+    "uat": _many(_matching(r"[0-9]{1,6}", N_("“{given}” is not a SIRUTA code: it has up to 6 digits."))),
+    "author_kind": _many(_one_of(AUTHOR_KINDS)),
+    "receipt": _many(_matching(r"[A-Za-z0-9-]{1,40}", N_("“{given}” cannot be a receipt code."))),
+    "bbox": _box,
+    "text": _text,
+    "min_score": _score,
+    "max_score": _score,
+    "gate": _many(_gate),
+    "criterion": _many(_criterion),
+    "since": _day,
+    "until": _day,
+}
+
+
+#: What of the typed words needs taking apart before it is JSON.
+_SPLITTERS: dict[str, Callable[[Any], Any]] = {
+    "bbox": _split_box, "gate": _many(_split_gate), "criterion": _many(_split_criterion)
+}  # fmt: skip
+
+
+def _short(given: Any) -> str:
+    return str(given)[:60]
