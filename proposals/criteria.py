@@ -34,8 +34,12 @@ LANGUAGES = ("ro", "en")
 #: Layer id → attribute → (type, unit or None), as `catalogue_of` makes it from data/layers.toml.
 LayerCatalogue = Mapping[str, Mapping[str, tuple[str, str | None]]]
 #: Attributes that every layer has without saying so.
-COMMON_ATTRIBUTES = {"status": ("text", None), "feature_id": ("text", None),
-                     "name_ro": ("text", None), "name_en": ("text", None)}
+COMMON_ATTRIBUTES = {
+    "status": ("text", None),
+    "feature_id": ("text", None),
+    "name_ro": ("text", None),
+    "name_en": ("text", None),
+}
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,9 @@ def from_definition(document: Mapping[str, Any]) -> CriteriaSet:
         title=_words(head, "title"),
         note=_words(head, "note"),
         largest_group_percent=float(head["largest_group_percent"]),
-        decision=DecisionRule(float(decision["recommended"]), float(decision["debate"]), _words(decision, "text")),
+        decision=DecisionRule(
+            float(decision["recommended"]), float(decision["debate"]), _words(decision, "text")
+        ),
         groups={group["key"]: _words(group, "name") for group in document["group"]},
         gates=tuple(_gate(table) for table in document.get("gate", [])),
         scored=tuple(_scored(table) for table in document.get("scored", [])),
@@ -275,8 +281,11 @@ def _scored(table: Mapping[str, Any]) -> Scored:
         caps=table.get("caps", {}),
     )
     return Scored(
-        **_shared(table), spec=spec, unit=table.get("unit", spec.measure.unit),
-        value_function=function, weight=float(table["weight"]),
+        **_shared(table),
+        spec=spec,
+        unit=table.get("unit", spec.measure.unit),
+        value_function=function,
+        weight=float(table["weight"]),
     )
 
 
@@ -332,7 +341,9 @@ class _Lines:
                 if line.count(mark) % 2 and quoted in ("", mark):
                     quoted = "" if quoted else mark
 
-    def _note(self, line: str, number: int, table: str, index: int, counts: dict[str, int]) -> tuple[str, int]:
+    def _note(
+        self, line: str, number: int, table: str, index: int, counts: dict[str, int]
+    ) -> tuple[str, int]:
         if header := self._HEADER.match(line):
             name = header[1].split(".")[0]
             if "." not in header[1]:
@@ -357,15 +368,34 @@ _REQUIRED = {
     "decision": ("recommended", "debate", "text_ro", "text_en"),
     "group": ("key", "name_ro", "name_en"),
 }
-_ABOUT = ("key", "group", "question_ro", "question_en", "rationale_ro", "rationale_en",
-          "example_ro", "example_en", "source", "themes")
+_ABOUT = (
+    "key",
+    "group",
+    "question_ro",
+    "question_en",
+    "rationale_ro",
+    "rationale_en",
+    "example_ro",
+    "example_en",
+    "source",
+    "themes",
+)
 _REQUIRED |= {
     "gate": (*_ABOUT, "measure", "remedy_ro", "remedy_en"),
     "scored": (*_ABOUT, "measure", "weight"),
     "judged": (*_ABOUT, "scale_ro", "scale_en", "weight"),
 }
 _OPTIONAL = {
-    "gate": ("geometries", "unit", "operator", "threshold", "otherwise", "words", "institution_ro", "institution_en"),
+    "gate": (
+        "geometries",
+        "unit",
+        "operator",
+        "threshold",
+        "otherwise",
+        "words",
+        "institution_ro",
+        "institution_en",
+    ),
     "scored": ("geometries", "unit", "points", "scale", "categories", "caps"),
     "judged": ("geometries",),
 }
@@ -382,7 +412,9 @@ class _Check:
     def faults(self) -> list[Fault]:
         for name in self.document:
             if name not in _REQUIRED:
-                self._faults.append(Fault(self.lines.line(name), N_("Unknown table: {name}."), {"name": name}))
+                self._faults.append(
+                    Fault(self.lines.line(name), N_("Unknown table: {name}."), {"name": name})
+                )
         for name in ("set", "decision", "group", "gate", "scored", "judged"):
             self._table(name)
         self._duplicates()
@@ -398,7 +430,9 @@ class _Check:
         single = name in ("set", "decision")
         found = self.document.get(name, {} if single else [])
         if single and not isinstance(found, Mapping) or not single and not _is_list_of_tables(found):
-            self._faults.append(Fault(self.lines.line(name), N_("Wrong kind of table: {name}."), {"name": name}))
+            self._faults.append(
+                Fault(self.lines.line(name), N_("Wrong kind of table: {name}."), {"name": name})
+            )
             return
         for self.index, self.entry in enumerate([found] if single else found):
             self.table = name
@@ -419,7 +453,9 @@ class _Check:
         if value is None or value == "":
             msgid = N_("Missing translation: {name}.") if translated else N_("Missing field: {name}.")
             self.fault((name, _sibling(name)) if translated else name, msgid, name=name)
-        elif (translated or name in ("key", "group", "source", "version", "status")) and not isinstance(value, str):
+        elif (translated or name in ("key", "group", "source", "version", "status")) and not isinstance(
+            value, str
+        ):
             self.fault(name, N_("{name} must be text."), name=name)
 
     def _number(self, name: str, low: float, high: float) -> float | None:
@@ -427,7 +463,9 @@ class _Check:
         if value is None:
             return None
         if not _is_number(value) or not low <= value <= high:
-            self.fault(name, N_("{name} must be a number from {low} to {high}."), name=name, low=low, high=high)
+            self.fault(
+                name, N_("{name} must be a number from {low} to {high}."), name=name, low=low, high=high
+            )
             return None
         return float(value)
 
@@ -454,7 +492,9 @@ class _Check:
         self._check_about()
         measure = self._check_measure()
         if ("institution_ro" in self.entry) != ("institution_en" in self.entry):
-            self.fault(("institution_ro", "institution_en"), N_("Missing translation: {name}."), name="institution")
+            self.fault(
+                ("institution_ro", "institution_en"), N_("Missing translation: {name}."), name="institution"
+            )
         if measure and measure.values:
             self._check_words(measure)
         elif measure:
@@ -512,8 +552,12 @@ class _Check:
         self._check_parameters(measure, given)
         geometries = self.entry.get("geometries", measure.geometries)
         for geometry in set(geometries if isinstance(geometries, list) else []) - set(measure.geometries):
-            self.fault(("geometries", "measure"), N_("{measure} does not measure a {geometry}."),
-                       measure=measure.name, geometry=geometry)
+            self.fault(
+                ("geometries", "measure"),
+                N_("{measure} does not measure a {geometry}."),
+                measure=measure.name,
+                geometry=geometry,
+            )
         if not measure.unit and not measure.values and not isinstance(self.entry.get("unit"), str):
             self.fault("measure", N_("Missing field: {name}."), name="unit")
         return measure
@@ -521,13 +565,17 @@ class _Check:
     def _check_parameters(self, measure: Measure, given: Mapping[str, Any]) -> None:
         for name in given:
             if name != "function" and name not in measure.parameters:
-                self.fault("measure", N_("{measure} has no parameter {name}."), measure=measure.name, name=name)
+                self.fault(
+                    "measure", N_("{measure} has no parameter {name}."), measure=measure.name, name=name
+                )
         for name, parameter in measure.parameters.items():
             if parameter.default is parameter.empty and name not in given:
-                self.fault("measure", N_("{measure} needs the parameter {name}."), measure=measure.name, name=name)
+                self.fault(
+                    "measure", N_("{measure} needs the parameter {name}."), measure=measure.name, name=name
+                )
         for name in measure.layers:
             for layer in _as_list(given.get(name)):
-                if layer not in self.catalogue:
+                if not isinstance(layer, str) or layer not in self.catalogue:
                     self.fault("measure", N_("Unknown layer: {name}."), name=layer)
         for name, layer_parameter in measure.attributes.items():
             if name in given:
@@ -535,7 +583,11 @@ class _Check:
         if given.get("statistic", "mean") not in ("mean", "max"):
             self.fault("measure", N_("Unknown {name}: {value}."), name="statistic", value=given["statistic"])
         for name, value in given.items():
-            if name.endswith(("_m", "_m2", "_ha", "_lei")) and not isinstance(value, str) and not _is_number(value):
+            if (
+                name.endswith(("_m", "_m2", "_ha", "_lei"))
+                and not isinstance(value, str)
+                and not _is_number(value)
+            ):
                 self.fault("measure", N_("{name} must be a number."), name=name)
         self._check_where(given)
 
@@ -549,12 +601,18 @@ class _Check:
             if isinstance(wanted, Mapping):
                 for word, edge in wanted.items():
                     if word not in COMPARISONS or not _is_number(edge):
-                        self.fault("measure", N_("Unknown {name}: {value}."), name=attribute, value=f"{word} {edge}")
+                        self.fault(
+                            "measure", N_("Unknown {name}: {value}."), name=attribute, value=f"{word} {edge}"
+                        )
 
     def _check_attribute(self, layer: object, attribute: object) -> None:
         known = self.catalogue.get(layer) if isinstance(layer, str) else None
-        if known is not None and attribute not in known and attribute not in COMMON_ATTRIBUTES:
-            self.fault("measure", N_("The layer {layer} has no attribute {name}."), layer=layer, name=attribute)
+        if known is None:
+            return
+        if not isinstance(attribute, str) or attribute not in {**known, **COMMON_ATTRIBUTES}:
+            self.fault(
+                "measure", N_("The layer {layer} has no attribute {name}."), layer=layer, name=attribute
+            )
 
     def _check_words(self, measure: Measure) -> None:
         words = self.entry.get("words")
@@ -578,28 +636,44 @@ class _Check:
         numbers = list(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
         asked = set(self.entry.get("geometries", measure.geometries))
         if isinstance(threshold, Mapping) and not asked <= set(threshold) <= set(GEOMETRIES):
-            self.fault("threshold", N_("Say a threshold for each of: {values}."), values=", ".join(sorted(asked)))
+            self.fault(
+                "threshold", N_("Say a threshold for each of: {values}."), values=", ".join(sorted(asked))
+            )
         if not all(_is_number(number) for number in numbers):
             self.fault("threshold", N_("{name} must be a number."), name="threshold")
             return
         if any(not self._can_trip(measure, number) for number in numbers):
-            self.fault("threshold", N_("This gate can never trip: {measure} goes from {low} to {high}."),
-                       measure=measure.name, low=measure.minimum, high=measure.maximum)
+            self.fault(
+                "threshold",
+                N_("This gate can never trip: {measure} goes from {low} to {high}."),
+                measure=measure.name,
+                low=measure.minimum,
+                high=measure.maximum,
+            )
         elif any(not self._can_pass(measure, number) for number in numbers):
-            self.fault("threshold", N_("This gate can never be passed: {measure} goes from {low} to {high}."),
-                       measure=measure.name, low=measure.minimum, high=measure.maximum)
+            self.fault(
+                "threshold",
+                N_("This gate can never be passed: {measure} goes from {low} to {high}."),
+                measure=measure.name,
+                low=measure.minimum,
+                high=measure.maximum,
+            )
 
     def _can_trip(self, measure: Measure, threshold: float) -> bool:
         return {
-            "<": measure.maximum >= threshold, "<=": measure.maximum > threshold,
-            ">": measure.minimum <= threshold, ">=": measure.minimum < threshold,
-        }.get(self.entry.get("operator"), True)
+            "<": measure.maximum >= threshold,
+            "<=": measure.maximum > threshold,
+            ">": measure.minimum <= threshold,
+            ">=": measure.minimum < threshold,
+        }.get(str(self.entry.get("operator")), True)
 
     def _can_pass(self, measure: Measure, threshold: float) -> bool:
         return {
-            "<": measure.minimum < threshold, "<=": measure.minimum <= threshold,
-            ">": measure.maximum > threshold, ">=": measure.maximum >= threshold,
-        }.get(self.entry.get("operator"), True)
+            "<": measure.minimum < threshold,
+            "<=": measure.minimum <= threshold,
+            ">": measure.maximum > threshold,
+            ">=": measure.maximum >= threshold,
+        }.get(str(self.entry.get("operator")), True)
 
     def _check_points(self) -> None:
         points, scale = self.entry.get("points"), self.entry.get("scale", "linear")
@@ -624,7 +698,9 @@ class _Check:
     def _check_categories(self, measure: Measure) -> None:
         categories = self.entry.get("categories")
         if not isinstance(categories, Mapping) or set(categories) != set(measure.values):
-            self.fault("categories", N_("Say a score for each of: {values}."), values=", ".join(measure.values))
+            self.fault(
+                "categories", N_("Say a score for each of: {values}."), values=", ".join(measure.values)
+            )
         elif not all(_is_number(score) and 0 <= score <= 100 for score in categories.values()):
             self.fault("categories", N_("Scores go from 0 to 100."))
 
@@ -644,7 +720,9 @@ class _Check:
                 found = self.document.get(table, [])
                 for index, entry in enumerate(found if _is_list_of_tables(found) else []):
                     key = entry.get("key")
-                    if isinstance(key, str) and key in seen:
+                    if not isinstance(key, str):
+                        continue
+                    if key in seen:
                         line = self.lines.line(table, index, "key")
                         self._faults.append(Fault(line, N_("The key {name} is used twice."), {"name": key}))
                     seen.add(key)
@@ -661,13 +739,22 @@ class _Check:
                 if percent > criteria.largest_group_percent + 1e-9 and group not in told:
                     told.add(group)
                     index = list(criteria.groups).index(group)
-                    self._faults.append(Fault(
-                        self.lines.line("group", index, "key"),
-                        N_("The group {group} carries {percent} % of the weight for {theme} ({geometry});"
-                           " at most {largest} % may."),
-                        {"group": group, "percent": round(percent, 1), "theme": theme, "geometry": geometry,
-                         "largest": criteria.largest_group_percent},
-                    ))
+                    self._faults.append(
+                        Fault(
+                            self.lines.line("group", index, "key"),
+                            N_(
+                                "The group {group} carries {percent} % of the weight for {theme} ({geometry});"
+                                " at most {largest} % may."
+                            ),
+                            {
+                                "group": group,
+                                "percent": round(percent, 1),
+                                "theme": theme,
+                                "geometry": geometry,
+                                "largest": criteria.largest_group_percent,
+                            },
+                        )
+                    )
 
 
 def group_weights(criteria: CriteriaSet, theme: str, geometry: str) -> dict[str, float]:

@@ -175,7 +175,8 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
 
     Only features within the layer's accuracy are met, clipped to the subject's
     neighbourhood. `high` is the share if every edge moves out by `accuracy_m`, `low` if it
-    moves in; they are worked out only where an edge is that near.
+    moves in; they are worked out only where an edge is that near. `OFFSET 0` keeps the planner
+    from writing an intersection out again at each place that uses it.
     """
     return f"""
         masterplan.layer l
@@ -188,21 +189,25 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
                 SELECT f.feature_id, f.name_ro, c.piece, k.cut, {_size("k.cut")} AS part
                 FROM masterplan.current_feature f
                 CROSS JOIN LATERAL (SELECT CASE WHEN ST_NPoints(f.geom) < 50 THEN f.geom ELSE
-                    ST_ClipByBox2D(f.geom, ST_Expand(s.geom, 2 * l.accuracy_m + 1)::box2d) END AS piece) c
-                CROSS JOIN LATERAL (SELECT {_cut("c.piece")} AS cut) k
+                    ST_ClipByBox2D(f.geom, ST_Expand(s.geom, 2 * l.accuracy_m + 1)::box2d) END AS piece OFFSET 0) c
+                CROSS JOIN LATERAL (SELECT {_cut("c.piece")} AS cut OFFSET 0) k
                 WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
             ) p
         ) o
         CROSS JOIN LATERAL (
-            SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value
+            SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value,
+                CASE WHEN o.met > 1 THEN ST_UnaryUnion(o.pieces) ELSE o.pieces END AS together
+            OFFSET 0
         ) v
         CROSS JOIN LATERAL (
             SELECT
-                CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value ELSE
-                    100 * ({_size(_cut("ST_Buffer(ST_UnaryUnion(o.pieces), -l.accuracy_m)"))})
+                CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value
+                    WHEN v.value >= {_WHOLE_PERCENT}
+                        AND NOT ST_DWithin(ST_Boundary(v.together), s.geom, l.accuracy_m) THEN v.value
+                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, -l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS low,
                 CASE WHEN o.met = 0 THEN 0 WHEN l.accuracy_m = 0 OR v.value >= {_WHOLE_PERCENT} THEN v.value
-                    ELSE 100 * ({_size(_cut("ST_Buffer(o.pieces, l.accuracy_m)"))})
+                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS high
         ) e
         CROSS JOIN LATERAL (
@@ -216,7 +221,9 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
 
 
 @measure(
-    unit="%", minimum=0, maximum=100,
+    unit="%",
+    minimum=0,
+    maximum=100,
     sentence=N_("{value} % of the site lies in “{layer}”; the limit is {limit} %."),
 )
 def share_inside(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
@@ -226,14 +233,18 @@ def share_inside(bind: Binds, *, layer: str, where: Mapping | None = None) -> st
     Layer missing: not assessed. `feature` is the one that covers most.
     """
     members = _answer(
-        value="r.value", low="nullif(r.low, r.value)", high="nullif(r.high, r.value)",
-        feature="r.feature", name="r.name",
+        value="r.value",
+        low="nullif(r.low, r.value)",
+        high="nullif(r.high, r.value)",
+        feature="r.feature",
+        name="r.name",
     )
     return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
 
 
 @measure(
-    unit="", values=("inside", "straddles", "outside"),
+    unit="",
+    values=("inside", "straddles", "outside"),
     sentence=N_("Against “{layer}”, the site lies: {value}."),
 )
 def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
@@ -242,22 +253,29 @@ def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) ->
     None found: outside. Layer missing: not assessed. Uncertain when the answer would change
     if the edge moved by the layer's `accuracy_m`.
     """
-    word = "CASE WHEN {0} >= %s THEN 'inside' WHEN {0} > 0 THEN 'straddles' ELSE 'outside' END" % _WHOLE_PERCENT
+    word = f"CASE WHEN {{0}} >= {_WHOLE_PERCENT} THEN 'inside' WHEN {{0}} > 0 THEN 'straddles' ELSE 'outside' END"
     members = _answer(
         value=word.format("r.value"),
         uncertain=f"nullif(({word.format('r.low')}) IS DISTINCT FROM ({word.format('r.high')}), false)",
-        feature="r.feature", name="r.name",
+        feature="r.feature",
+        name="r.name",
     )
     return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
 
 
 @measure(
-    unit="m", gives_limit=True, attributes={"width_attribute": "layer"},
+    unit="m",
+    gives_limit=True,
+    attributes={"width_attribute": "layer"},
     sentence=N_("{value} m to “{feature}” ({layer}); the limit is {limit} m."),
 )
 def distance_to_nearest(
-    bind: Binds, *, layer: str, where: Mapping | None = None,
-    width_attribute: str | None = None, strips: Sequence[Sequence[float]] | None = None,
+    bind: Binds,
+    *,
+    layer: str,
+    where: Mapping | None = None,
+    width_attribute: str | None = None,
+    strips: Sequence[Sequence[float]] | None = None,
 ) -> str:
     """Distance in metres from the subject to the nearest feature of a layer; 0 when they touch.
 
@@ -281,7 +299,11 @@ def distance_to_nearest(
 
 
 def _nearest_bank(
-    bind: Binds, layer: str, where: Mapping | None, width_attribute: str, strips: Sequence[Sequence[float]] | None
+    bind: Binds,
+    layer: str,
+    where: Mapping | None,
+    width_attribute: str,
+    strips: Sequence[Sequence[float]] | None,
 ) -> str:
     """The feature whose bank, or strip, comes first: no farther than the nearest axis plus the widest bed."""
     half = f"coalesce({_number('f.properties', bind, width_attribute)}, 0) / 2"
@@ -306,12 +328,18 @@ def _nearest_bank(
 
 
 @measure(
-    unit="", attributes={"attribute": "layer"},
+    unit="",
+    attributes={"attribute": "layer"},
     sentence=N_("The value found in “{layer}” is {value}; the limit is {limit}."),
 )
 def attribute_at(
-    bind: Binds, *, layer: str, attribute: str, statistic: str = "mean",
-    where: Mapping | None = None, outside: float | None = None,
+    bind: Binds,
+    *,
+    layer: str,
+    attribute: str,
+    statistic: str = "mean",
+    where: Mapping | None = None,
+    outside: float | None = None,
 ) -> str:
     """A numeric attribute of a polygon layer over the subject, in the attribute's own unit.
 
@@ -327,25 +355,30 @@ def attribute_at(
     }[statistic]
     fallback = "NULL::float8" if outside is None else bind(float(outside), "float8")
     members = _answer(
-        value=_rounded("a.value"), low=f"nullif({_rounded('least(a.value, a.low)')}, {_rounded('a.value')})",
+        value=_rounded("a.value"),
+        low=f"nullif({_rounded('least(a.value, a.low)')}, {_rounded('a.value')})",
         high=f"nullif({_rounded('greatest(a.value, a.high)')}, {_rounded('a.value')})",
-        feature="a.feature", name="a.name",
+        feature="a.feature",
+        name="a.name",
     )
     return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
             SELECT coalesce({value}, {fallback}) AS value, min(m.number) AS low, max(m.number) AS high,
                 (array_agg(m.feature_id ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS feature,
                 (array_agg(m.name_ro ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS name
             FROM (
-                SELECT f.feature_id, f.name_ro, {number} AS number, ST_Intersects(f.geom, s.geom) AS touches,
-                    CASE WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
+                SELECT f.feature_id, f.name_ro, {number} AS number, t.touches,
+                    CASE WHEN NOT t.touches THEN 0 WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
                         ELSE {_size(_cut("f.geom"))} END AS part
-                FROM {features(bind, layer, where)} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
+                FROM masterplan.current_feature f
+                CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches OFFSET 0) t
+                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
             ) m WHERE m.number IS NOT NULL
         ) a WHERE l.id = {bind(layer, "text")})"""
 
 
 @measure(
-    unit="", minimum=0,
+    unit="",
+    minimum=0,
     sentence=N_("The site touches {value} places in “{layer}”; the limit is {limit}."),
 )
 def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
@@ -356,7 +389,10 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
     """
     deep = "l.accuracy_m = 0 OR ST_Dimension(f.geom) = 2 AND ST_Intersects(ST_Buffer(f.geom, -l.accuracy_m), s.geom)"
     members = _answer(
-        value="c.value", low="nullif(c.low, c.value)", high="nullif(c.high, c.value)", feature="c.feature",
+        value="c.value",
+        low="nullif(c.low, c.value)",
+        high="nullif(c.high, c.value)",
+        feature="c.feature",
         name="c.name",
     )
     return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
@@ -367,14 +403,17 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
             FROM (
                 SELECT f.feature_id, f.name_ro, t.touches, t.touches AND ({deep}) AS deep
                 FROM masterplan.current_feature f
-                CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches) t
+                CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches OFFSET 0) t
                 WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
             ) m
         ) c WHERE l.id = {bind(layer, "text")})"""
 
 
 @measure(
-    unit="m²", minimum=0, geometries=("polygon",), layers=(),
+    unit="m²",
+    minimum=0,
+    geometries=("polygon",),
+    layers=(),
     sentence=N_("The site has {value} m²; the limit is {limit} m²."),
 )
 def area(bind: Binds) -> str:
@@ -383,7 +422,10 @@ def area(bind: Binds) -> str:
 
 
 @measure(
-    unit="m", minimum=0, geometries=("line",), layers=(),
+    unit="m",
+    minimum=0,
+    geometries=("line",),
+    layers=(),
     sentence=N_("The line is {value} m long; the limit is {limit} m."),
 )
 def length(bind: Binds) -> str:
@@ -395,7 +437,9 @@ def length(bind: Binds) -> str:
 
 
 @measure(
-    unit="", values=("underused", "intravilan", "adjoining", "isolated"), layers=("underused", "intravilan"),
+    unit="",
+    values=("underused", "intravilan", "adjoining", "isolated"),
+    layers=("underused", "intravilan"),
     sentence=N_("The land is: {value}."),
 )
 def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: float) -> str:
@@ -405,7 +449,9 @@ def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: flo
     intravilan; else "isolated". Either layer missing: not assessed.
     """
     half = _size("ST_Intersection(s.geom, {})").replace("{}", "f.geom")
-    mostly = "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
+    mostly = (
+        "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
+    )
     within = {
         layer: mostly.format(size=half, kept=features(bind, layer, None), whole=_size("s.geom"))
         for layer in (underused, intravilan)
@@ -421,7 +467,11 @@ def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: flo
 
 
 @measure(
-    unit="%", minimum=0, maximum=100, classes=("fit", "misfit", "undeclared"), attributes={"uses": "layer"},
+    unit="%",
+    minimum=0,
+    maximum=100,
+    classes=("fit", "misfit", "undeclared"),
+    attributes={"uses": "layer"},
     sentence=N_("{value} % of the site lies in “{feature}” ({layer}); the limit is {limit} %."),
 )
 def strategic_fit(
@@ -433,23 +483,31 @@ def strategic_fit(
     Class "fit" when the zone's list attribute `uses` holds it, "misfit" when not, "undeclared"
     when no use is known. None found: 0 %, without a class. Layer missing: not assessed.
     """
-    use = f"coalesce(s.attributes ->> {bind(declared_as, 'text')}, {bind(dict(by_theme), 'jsonb')} ->> s.theme)"
+    use = (
+        f"coalesce(s.attributes ->> {bind(declared_as, 'text')}, {bind(dict(by_theme), 'jsonb')} ->> s.theme)"
+    )
     share = f"100 * ({_size('k.cut')}) / ({_size('s.geom')})"
     fit = f"CASE WHEN {use} IS NULL THEN 'undeclared' WHEN z.uses ? {use} THEN 'fit' ELSE 'misfit' END"
     members = _answer(
-        value=_rounded("coalesce(z.share, 0)"), **{"class": f"CASE WHEN z.share > 0 THEN {fit} END"},
-        feature="z.feature_id", name="z.name_ro",
+        value=_rounded("coalesce(z.share, 0)"),
+        **{"class": f"CASE WHEN z.share > 0 THEN {fit} END"},
+        feature="z.feature_id",
+        name="z.name_ro",
     )
     return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro, f.properties -> {bind(uses, "text")} AS uses, {share} AS share
-            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut) k
+            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
             WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom)
             ORDER BY share DESC, f.feature_id LIMIT 1
         ) z ON true WHERE l.id = {bind(layer, "text")})"""
 
 
 @measure(
-    unit="%", minimum=0, maximum=100, geometries=("line",), layers=("network", "prospective"),
+    unit="%",
+    minimum=0,
+    maximum=100,
+    geometries=("line",),
+    layers=("network", "prospective"),
     sentence=N_("{value} % of the line's ends meet the network; nearest: “{feature}”."),
 )
 def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str, tolerance_m: float) -> str:
@@ -467,7 +525,8 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
     others = f"""FROM {UAT_LINES} u WHERE u.id <> s.id AND u.uat IS DISTINCT FROM s.on_behalf_of
                 AND ST_DWithin(u.geom, e.geom, {tolerance})"""
     members = _answer(
-        value=_rounded("100.0 * j.joined / j.ends"), feature="coalesce(p.feature_id, j.feature)",
+        value=_rounded("100.0 * j.joined / j.ends"),
+        feature="coalesce(p.feature_id, j.feature)",
         name="coalesce(p.name_ro, j.name)",
     )
     return f"""(SELECT {members} FROM (
@@ -488,13 +547,22 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
 
 
 @measure(
-    unit=N_("residents"), minimum=0, geometries=("polygon",), layers=("population", "green"),
+    unit=N_("residents"),
+    minimum=0,
+    geometries=("polygon",),
+    layers=("population", "green"),
     attributes={"residents": "population", "area_ha": "green"},
     sentence=N_("{value} residents come newly within reach of green space."),
 )
 def residents_gaining_green(
-    bind: Binds, *, population: str, residents: str, green: str, area_ha: str,
-    radius_m: float, smallest_ha: float,
+    bind: Binds,
+    *,
+    population: str,
+    residents: str,
+    green: str,
+    area_ha: str,
+    radius_m: float,
+    smallest_ha: float,
 ) -> str:
     """Residents newly within `radius_m` metres of at least `smallest_ha` of green, if the subject is green.
 
@@ -515,7 +583,10 @@ def residents_gaining_green(
 
 
 @measure(
-    unit="%", minimum=0, layers=("population", "uat"), attributes={"residents": "population", "total": "uat"},
+    unit="%",
+    minimum=0,
+    layers=("population", "uat"),
+    attributes={"residents": "population", "total": "uat"},
     sentence=N_("The residents near the site are {value} % of those of “{feature}”."),
 )
 def residents_served(
@@ -542,7 +613,10 @@ def residents_served(
 
 
 @measure(
-    unit="%", minimum=0, maximum=100, geometries=("polygon",),
+    unit="%",
+    minimum=0,
+    maximum=100,
+    geometries=("polygon",),
     attributes={"width_attribute": "layer", "direction_attribute": "layer"},
     sentence=N_("The site blocks {value} % of the width of “{feature}” ({layer})."),
 )
@@ -556,11 +630,11 @@ def corridor_blocked(bind: Binds, *, layer: str, width_attribute: str, direction
     turned = f"ST_Rotate({_cut('f.geom')}, radians({_number('f.properties', bind, direction_attribute)}))"
     width = f"nullif({_number('f.properties', bind, width_attribute)}, 0)"
     members = _answer(
-        value=_rounded("coalesce(least(c.share, 100), 0)"), feature="c.feature_id", name="c.name_ro"
+        value=_rounded("least(coalesce(c.share, 0), 100)"), feature="c.feature_id", name="c.name_ro"
     )
     return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro, 100 * (ST_XMax(t.g) - ST_XMin(t.g)) / {width} AS share
-            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {turned} AS g) t
+            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {turned} AS g OFFSET 0) t
             WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom) AND NOT ST_IsEmpty(t.g)
             ORDER BY share DESC NULLS LAST, f.feature_id LIMIT 1
         ) c ON true WHERE l.id = {bind(layer, "text")})"""
@@ -569,7 +643,9 @@ def corridor_blocked(bind: Binds, *, layer: str, width_attribute: str, direction
 # -- what the submitter declares -----------------------------------------------------------
 
 
-@measure(unit="", layers=(), classes=("declared", "calculation", "verified"), sentence=N_("Declared: {value}."))
+@measure(
+    unit="", layers=(), classes=("declared", "calculation", "verified"), sentence=N_("Declared: {value}.")
+)
 def declared(bind: Binds, *, attribute: str, proof_attribute: str | None = None) -> str:
     """A number that the submitter declares, in the criterion's unit. Nothing declared: not assessed.
 
@@ -579,7 +655,9 @@ def declared(bind: Binds, *, attribute: str, proof_attribute: str | None = None)
     members = {"value": _number("s.attributes", bind, attribute)}
     if proof_attribute:
         proof = f"s.attributes ->> {bind(proof_attribute, 'text')}"
-        members["class"] = f"CASE WHEN {proof} IN ('calculation', 'verified') THEN {proof} ELSE 'declared' END"
+        members["class"] = (
+            f"CASE WHEN {proof} IN ('calculation', 'verified') THEN {proof} ELSE 'declared' END"
+        )
     return f"(SELECT {_answer(**members)})"
 
 
@@ -594,7 +672,9 @@ def declared_ratio(bind: Binds, *, numerator: str, denominator: str) -> str:
 
 
 @measure(
-    unit="", values=("not_required", "attached", "missing"), layers=(),
+    unit="",
+    values=("not_required", "attached", "missing"),
+    layers=(),
     sentence=N_("The document asked for is: {value}."),
 )
 def document_attached(
@@ -609,5 +689,7 @@ def document_attached(
         AND (ST_Area(s.geom) >= {bind(float(from_m2), "float8")}
             OR coalesce(s.budget_lei >= {bind(float(from_lei), "float8")}, false))"""
     there = f"s.attributes @> {bind({attribute: True}, 'jsonb')}"
-    word = f"CASE WHEN ({asked}) IS NOT TRUE THEN 'not_required' WHEN {there} THEN 'attached' ELSE 'missing' END"
+    word = (
+        f"CASE WHEN ({asked}) IS NOT TRUE THEN 'not_required' WHEN {there} THEN 'attached' ELSE 'missing' END"
+    )
     return f"(SELECT {_answer(value=word)})"

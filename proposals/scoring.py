@@ -25,7 +25,6 @@ import orjson
 
 from masterplan.language import N_
 from proposals.criteria import CriteriaSet, Criterion, DecisionRule, Gate, Judged, Scored, ValueFunction
-from proposals.measures import GEOMETRIES
 
 VERDICTS = ("pass", "note", "person", "fail", "not_assessed")
 PASS, NOTE, PERSON, FAIL, NOT_ASSESSED = range(5)
@@ -91,7 +90,8 @@ class Column:
         found = (answer.get(name) for answer in self.answers)
         return np.fromiter(
             (np.nan if value is None or isinstance(value, str) else value for value in found),
-            dtype=float, count=len(self.answers),
+            dtype=float,
+            count=len(self.answers),
         )
 
     @cached_property
@@ -265,7 +265,8 @@ def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray
     missing = np.array([word not in gate.words for word in column.word], dtype=bool)
     reached = np.select(
         [column.word == word for word in gate.words],
-        [VERDICTS.index(verdict) for verdict in gate.words.values()], NOT_ASSESSED,
+        [VERDICTS.index(verdict) for verdict in gate.words.values()],
+        NOT_ASSESSED,
     )
     return reached, missing, column.uncertain
 
@@ -359,17 +360,26 @@ def score_many(criteria: CriteriaSet, many: Batch) -> Iterator[Score]:
         )
 
 
-def _results_of_gate(evaluation: Evaluation, many: Batch, row: int, gate: Gate) -> list[dict[str, Any] | None]:
+def _results_of_gate(
+    evaluation: Evaluation, many: Batch, row: int, gate: Gate
+) -> list[dict[str, Any] | None]:
     common = {"kind": "gate", "unit": gate.unit} | _measured_on(gate, many)
     return [
-        None if verdict == NOT_ASKED else common | _found(answer) | {
+        None
+        if verdict == NOT_ASKED
+        else common
+        | _found(answer)
+        | ({} if threshold != threshold else {"threshold": threshold})
+        | {
             "verdict": VERDICTS[verdict],
-            "threshold": None if threshold != threshold else threshold,
             "reason": _GATE_REASONS[reason],
         }
         for verdict, reason, threshold, answer in zip(
-            evaluation.verdicts[row].tolist(), evaluation.reasons[row].tolist(),
-            evaluation.thresholds[row].tolist(), many.columns[gate.spec.key].answers, strict=True,
+            evaluation.verdicts[row].tolist(),
+            evaluation.reasons[row].tolist(),
+            evaluation.thresholds[row].tolist(),
+            many.columns[gate.spec.key].answers,
+            strict=True,
         )
     ]
 
@@ -379,7 +389,7 @@ def _results_of_weighted(
 ) -> list[dict[str, Any] | None]:
     if isinstance(criterion, Judged):
         common = {"kind": "judged", "unit": "", "weight": criterion.weight}
-        found: Iterable[dict[str, Any]] = [{"value": None, "feature": None, "feature_name": None}] * len(many)
+        found: Iterable[dict[str, Any]] = [{"value": None}] * len(many)
         reasons = ("judged", "unjudged")
     else:
         common = {"kind": "scored", "unit": criterion.unit, "weight": criterion.weight}
@@ -387,13 +397,21 @@ def _results_of_weighted(
         found = map(_found, many.columns[criterion.spec.key].answers)
         reasons = ("scored", "missing")
     return [
-        None if not asked else common | answer | (
-            {"score": None, "share": 0.0, "reason": reasons[1], "verdict": "not_assessed"} if score != score
+        None
+        if not asked
+        else common
+        | answer
+        | (
+            {"score": None, "share": 0.0, "reason": reasons[1], "verdict": "not_assessed"}
+            if score != score
             else {"score": round(score, _TOTAL_DECIMALS), "share": round(share, 4), "reason": reasons[0]}
         )
         for asked, score, share, answer in zip(
-            evaluation.asked[row].tolist(), evaluation.scores[row].tolist(), evaluation.shares[row].tolist(),
-            found, strict=True,
+            evaluation.asked[row].tolist(),
+            evaluation.scores[row].tolist(),
+            evaluation.shares[row].tolist(),
+            found,
+            strict=True,
         )
     ]
 
@@ -401,18 +419,21 @@ def _results_of_weighted(
 def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:
     layer = criterion.spec.layer
     fact = many.layers.get(layer) if layer else None
+    if fact is None:
+        return {"layer": layer} if layer else {}
     return {
         "layer": layer,
-        "layer_version": fact.version if fact else None,
-        "indicative": fact.indicative if fact else None,
-        "accuracy_m": fact.accuracy_m if fact else None,
+        "layer_version": fact.version,
+        "indicative": fact.indicative,
+        "accuracy_m": fact.accuracy_m,
     }
 
 
 def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"value": answer.get("value"), "feature": answer.get("feature"), "feature_name": answer.get("name")}
-    if "class" in answer:
-        found["class"] = answer["class"]
+    found = {"value": answer.get("value")}
+    for name, source in (("feature", "feature"), ("feature_name", "name"), ("class", "class")):
+        if source in answer:
+            found[name] = answer[source]
     return found
 
 
@@ -424,7 +445,9 @@ def results_json(score: Score) -> str:
 # -- explanation ---------------------------------------------------------------------------
 
 
-def explain(criterion: Criterion, result: Mapping[str, Any], layer_name: str) -> list[tuple[str, dict[str, Any]]]:
+def explain(
+    criterion: Criterion, result: Mapping[str, Any], layer_name: str
+) -> list[tuple[str, dict[str, Any]]]:
     """A result in plain sentences: message ids with the facts that fill them.
 
     Numbers and words are raw; the page formats them for its language before filling them in.

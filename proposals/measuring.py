@@ -1,0 +1,383 @@
+"""Measuring: runs the measures in PostGIS, for one drawn geometry or for every proposal, and stores.
+
+One statement holds every measure that the criteria sets need; only the relation of subjects
+differs between one geometry and a hundred thousand proposals, so both give the same numbers.
+A measure is only taken of the themes and kinds of geometry that some criterion asks about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, TextClause, text
+
+from masterplan.place import WGS84_SRID, place
+from proposals.criteria import CriteriaSet, MeasureSpec
+from proposals.criteria_store import stored_set
+from proposals.measures import GEOMETRIES, UAT_LINES, Binds
+from proposals.scoring import LayerFact, Score, Subject, batch, results_json, score_many, score_one
+
+#: So many proposals are measured, or scored, by one statement; progress is told after each.
+CHUNK = 5_000
+#: PostgreSQL takes at most 100 arguments, two for each measure.
+_MEMBERS_OF_AN_OBJECT = 40
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is measured before anything is stored; `geometry` is WKB in EPSG:4326, longitude first."""
+
+    geometry: bytes
+    theme: str
+    kind: str = "observation"
+    author_kind: str = "citizen"
+    on_behalf_of: str | None = None
+    budget_lei: float | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Every measure of one subject, with the layer versions it was taken on."""
+
+    subject: Subject
+    measures: dict[str, dict[str, Any]]
+    layers: dict[str, LayerFact]
+    edition: int
+
+    @property
+    def layer_versions(self) -> dict[str, int]:
+        return {layer: fact.version for layer, fact in self.layers.items()}
+
+
+# -- the statement -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """A measure with the themes and dimensions it is asked of, over all sets."""
+
+    key: str
+    function: str
+    parameters: str
+    themes: tuple[str, ...]
+    dimensions: tuple[int, ...]
+
+    @property
+    def spec(self) -> MeasureSpec:
+        return MeasureSpec(self.function, orjson.loads(self.parameters))
+
+
+def _needed(sets: Iterable[CriteriaSet]) -> tuple[_Needed, ...]:
+    asked: dict[str, tuple[MeasureSpec, set[str], set[int]]] = {}
+    for criteria in sets:
+        for criterion in (*criteria.gates, *criteria.scored):
+            spec = criterion.spec
+            _, themes, dimensions = asked.setdefault(spec.key, (spec, set(), set()))
+            themes |= criterion.themes
+            dimensions |= {GEOMETRIES.index(geometry) for geometry in criterion.geometries}
+    return tuple(
+        _Needed(
+            key,
+            spec.function,
+            orjson.dumps(spec.parameters, option=orjson.OPT_SORT_KEYS).decode(),
+            tuple(sorted(themes)),
+            tuple(sorted(dimensions)),
+        )
+        for key, (spec, themes, dimensions) in sorted(asked.items())
+    )
+
+
+def _answers(needed: Sequence[_Needed], bind: Binds) -> str:
+    """One jsonb object: measure key → answer, for the subject `s`."""
+    members = [f"{bind(item.key, 'text')}, {_guarded(item, bind)}" for item in needed]
+    parts = [
+        f"jsonb_build_object({', '.join(members[start : start + _MEMBERS_OF_AN_OBJECT])})"
+        for start in range(0, len(members), _MEMBERS_OF_AN_OBJECT)
+    ]
+    return f"jsonb_strip_nulls({' || '.join(parts)})" if parts else "'{}'::jsonb"
+
+
+def _guarded(item: _Needed, bind: Binds) -> str:
+    measured = item.spec.measure.write(bind, **item.spec.parameters)
+    themes, dimensions = bind(list(item.themes), "text[]"), bind(list(item.dimensions), "integer[]")
+    return f"CASE WHEN s.theme = ANY({themes}) AND s.dim = ANY({dimensions}) THEN {measured} END"
+
+
+_UAT_LINES = """
+    SELECT id, on_behalf_of AS uat, geom FROM masterplan.proposal
+    WHERE public AND kind = 'proposal' AND theme = 'mobility' AND ST_Dimension(geom) = 1
+"""
+
+_DRAFT = "(SELECT id FROM masterplan.edition WHERE status = 'draft')"
+
+
+@lru_cache(maxsize=8)
+def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, object]]:
+    bind = Binds()
+    answers = _answers(needed, bind)
+    sql = f"""
+        WITH {UAT_LINES} AS NOT MATERIALIZED ({_UAT_LINES})
+        SELECT s.dim, {answers} AS measures, {_DRAFT} AS edition,
+            (SELECT jsonb_object_agg(id, jsonb_build_array(version, indicative, accuracy_m))
+             FROM masterplan.layer) AS layers
+        FROM (SELECT 0::bigint AS id, g.geom, ST_Dimension(g.geom) AS dim, CAST(:theme AS text) AS theme,
+                CAST(:author_kind AS text) AS author_kind, CAST(:on_behalf_of AS text) AS on_behalf_of,
+                CAST(:budget_lei AS float8) AS budget_lei, CAST(:attributes AS jsonb) AS attributes
+              FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid}) AS geom
+                    OFFSET 0) g
+              OFFSET 0) s"""
+    return text(sql), bind.values
+
+
+@lru_cache(maxsize=8)
+def _many_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, object]]:
+    bind = Binds()
+    answers = _answers(needed, bind)
+    sql = f"""
+        INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)
+        SELECT s.id, {answers}, (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), {_DRAFT}
+        FROM (SELECT p.id, p.geom, ST_Dimension(p.geom) AS dim, p.theme, p.author_kind, p.on_behalf_of,
+                p.budget_lei::float8 AS budget_lei, p.attributes
+              FROM masterplan.proposal p WHERE p.id = ANY(:ids)) s
+        ON CONFLICT (proposal_id) DO UPDATE SET measures = excluded.measures,
+            layer_versions = excluded.layer_versions, edition = excluded.edition,
+            measured_at = now(), stale = false"""
+    return text(sql), bind.values
+
+
+# -- one geometry --------------------------------------------------------------------------
+
+
+def measure_one(connection: Connection, candidate: Candidate, sets: Iterable[CriteriaSet]) -> Measured:
+    """Measure a geometry that need not be stored, for these criteria sets, in one round trip.
+
+    Unknown geometry, or one without area, length or point, is the caller's to refuse.
+    """
+    statement, values = _one_statement(_needed(sets))
+    row = connection.execute(statement, values | {
+        "geometry": candidate.geometry,
+        "theme": candidate.theme,
+        "author_kind": candidate.author_kind,
+        "on_behalf_of": candidate.on_behalf_of,
+        "budget_lei": candidate.budget_lei,
+        "attributes": orjson.dumps(dict(candidate.attributes)).decode(),
+    }).one()  # fmt: skip
+    return Measured(
+        subject=Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind),
+        measures=row.measures,
+        layers={layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()},
+        edition=row.edition,
+    )
+
+
+_STORE_MEASUREMENT = text("""
+    INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)
+    VALUES (:id, CAST(:measures AS jsonb), CAST(:layer_versions AS jsonb), :edition)
+    ON CONFLICT (proposal_id) DO UPDATE SET measures = excluded.measures,
+        layer_versions = excluded.layer_versions, edition = excluded.edition,
+        measured_at = now(), stale = false
+""")
+
+_STORE_SCORE = text("""
+    INSERT INTO masterplan.score (proposal_id, criteria_set, total, coverage, recommendation, results)
+    VALUES (:id, :criteria_set, :total, :coverage, :recommendation, CAST(:results AS jsonb))
+    ON CONFLICT (proposal_id, criteria_set) DO UPDATE SET total = excluded.total,
+        coverage = excluded.coverage, recommendation = excluded.recommendation,
+        results = excluded.results, scored_at = now()
+""")
+
+
+def store_one(
+    connection: Connection, proposal_id: int, measured: Measured, criteria: CriteriaSet, score: Score
+) -> None:
+    """Keep the measures and the score of a proposal just submitted."""
+    connection.execute(_STORE_MEASUREMENT, {
+        "id": proposal_id,
+        "measures": orjson.dumps(measured.measures).decode(),
+        "layer_versions": orjson.dumps(measured.layer_versions).decode(),
+        "edition": measured.edition,
+    })  # fmt: skip
+    connection.execute(_STORE_SCORE, {
+        "id": proposal_id,
+        "criteria_set": criteria.version,
+        "total": score.total,
+        "coverage": score.coverage,
+        "recommendation": score.recommendation,
+        "results": results_json(score),
+    })  # fmt: skip
+
+
+def score_measured(measured: Measured, criteria: CriteriaSet) -> Score:
+    """The score of what `measure_one` measured."""
+    return score_one(criteria, measured.subject, measured.measures, measured.layers)
+
+
+# -- every proposal ------------------------------------------------------------------------
+
+
+def measure_all(
+    connection: Connection,
+    proposal_ids: Sequence[int] | None = None,
+    progress: Progress | None = None,
+    sets: Iterable[CriteriaSet] | None = None,
+) -> int:
+    """Measure these proposals (all, by default) for every set in use, and store; how many.
+
+    Runs in the caller's transaction, on behalf of the system: row-level security hides
+    from anyone else the proposals that are not public.
+    """
+    ids = _all_ids(connection) if proposal_ids is None else list(proposal_ids)
+    statement, values = _many_statement(_needed(sets or sets_in_use(connection).values()))
+    _hold_uat_lines(connection)
+    for done, chunk in _chunks(ids):
+        connection.execute(statement, values | {"ids": chunk})
+        if progress:
+            progress(done)
+    return len(ids)
+
+
+def _hold_uat_lines(connection: Connection) -> None:
+    """Keep the lines of other UATs where an index can find them, which row security prevents."""
+    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{UAT_LINES}"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE {UAT_LINES} ON COMMIT DROP AS {_UAT_LINES}"))
+    connection.execute(text(f"CREATE INDEX ON {UAT_LINES} USING gist (geom)"))
+    connection.execute(text(f"ANALYZE {UAT_LINES}"))
+
+
+def score_all(
+    connection: Connection,
+    proposal_ids: Sequence[int] | None = None,
+    criteria: CriteriaSet | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Score measured proposals (all, by default) again from what is stored, and store; how many.
+
+    Each against the set in force when it was submitted, or all against `criteria`.
+    """
+    ids = _all_ids(connection) if proposal_ids is None else list(proposal_ids)
+    sets = sets_in_use(connection)
+    facts = _layer_facts(connection)
+    scored = 0
+    for done, chunk in _chunks(ids):
+        rows = [
+            (row_id, criteria.version if criteria else row_set, score)
+            for row_id, row_set, score in _scores(connection, chunk, criteria, sets, facts)
+        ]
+        _replace_scores(connection, rows)
+        scored += len(rows)
+        if progress:
+            progress(done)
+    return scored
+
+
+_MEASURED = text("""
+    SELECT p.id, p.theme, ST_Dimension(p.geom) AS dim, p.kind, p.criteria_set,
+        m.layer_versions::text AS layer_versions, m.measures::text AS measures
+    FROM masterplan.proposal p JOIN masterplan.measurement m ON m.proposal_id = p.id
+    WHERE p.id = ANY(:ids) ORDER BY p.criteria_set, m.layer_versions, p.id
+""")
+
+
+def _scores(
+    connection: Connection,
+    ids: list[int],
+    criteria: CriteriaSet | None,
+    sets: Mapping[str, CriteriaSet],
+    facts: Mapping[tuple[str, int], LayerFact],
+) -> Iterator[tuple[int, str, Score]]:
+    rows = connection.execute(_MEASURED, {"ids": ids}).all()
+    for (version, layer_versions), alike in groupby(
+        rows, key=lambda row: (row.criteria_set, row.layer_versions)
+    ):
+        judging, members = criteria or sets[version], list(alike)
+        many = batch(
+            [Subject(row.theme, GEOMETRIES[row.dim], row.kind) for row in members],
+            [orjson.loads(row.measures) for row in members],
+            {layer: facts[layer, number] for layer, number in orjson.loads(layer_versions).items()},
+            {item.key for item in _needed([judging])},
+        )
+        for row, score in zip(members, score_many(judging, many), strict=True):
+            yield row.id, version, score
+
+
+def _replace_scores(connection: Connection, rows: list[tuple[int, str, Score]]) -> None:
+    by_set: dict[str, list[int]] = {}
+    for proposal_id, version, _ in rows:
+        by_set.setdefault(version, []).append(proposal_id)
+    for version, ids in by_set.items():
+        connection.execute(
+            text("DELETE FROM masterplan.score WHERE criteria_set = :version AND proposal_id = ANY(:ids)"),
+            {"version": version, "ids": ids},
+        )
+    columns = "proposal_id, criteria_set, total, coverage, recommendation, results"
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"COPY masterplan.score ({columns}) FROM STDIN") as copy,
+    ):
+        for proposal_id, version, score in rows:
+            copy.write_row((
+                proposal_id, version, score.total, score.coverage, score.recommendation, results_json(score),
+            ))  # fmt: skip
+
+
+def _layer_facts(connection: Connection) -> dict[tuple[str, int], LayerFact]:
+    found = connection.execute(
+        text("SELECT layer_id, version, indicative, accuracy_m FROM masterplan.layer_version")
+    )
+    return {
+        (row.layer_id, row.version): LayerFact(row.version, row.indicative, row.accuracy_m) for row in found
+    }
+
+
+def _all_ids(connection: Connection) -> list[int]:
+    return list(connection.scalars(text("SELECT id FROM masterplan.proposal ORDER BY id")))
+
+
+def _chunks(ids: list[int]) -> Iterator[tuple[float, list[int]]]:
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        yield (start + len(chunk)) / len(ids), chunk
+
+
+# -- stale ---------------------------------------------------------------------------------
+
+
+def mark_stale(connection: Connection, layer_id: str) -> int:
+    """Mark what was measured on another version of this layer than the current one; how many."""
+    return connection.execute(
+        text("""
+            UPDATE masterplan.measurement m SET stale = true FROM masterplan.layer l
+            WHERE l.id = :layer AND NOT m.stale
+                AND (m.layer_versions -> l.id) IS DISTINCT FROM to_jsonb(l.version)
+        """),
+        {"layer": layer_id},
+    ).rowcount
+
+
+def stale_ids(connection: Connection) -> list[int]:
+    """Proposals whose measures are no longer those of the current layers."""
+    return list(
+        connection.scalars(text("SELECT proposal_id FROM masterplan.measurement WHERE stale ORDER BY 1"))
+    )
+
+
+# -- criteria sets in the database ---------------------------------------------------------
+
+
+def sets_in_use(connection: Connection) -> dict[str, CriteriaSet]:
+    """Every set that still judges something: those not retired, and those proposals came under."""
+    found = connection.execute(
+        text("""
+        SELECT version FROM masterplan.criteria_set c
+        WHERE status <> 'retired' OR EXISTS (SELECT FROM masterplan.proposal p WHERE p.criteria_set = c.version)
+    """)
+    ).all()
+    return {row.version: stored_set(connection, row.version) for row in found}
