@@ -40,7 +40,8 @@ DANGEROUS_FUNCTIONS = (
     "pg_advisory_xact_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_xact_lock",
     "lo_create", "lo_creat", "lo_from_bytea", "lo_put", "lowrite", "lo_unlink",
     "pg_logical_emit_message", "txid_current", "pg_current_xact_id",
-    "repeat", "generate_series",
+    "repeat", "generate_series", "ts_stat", "ts_rewrite", "pg_export_snapshot",
+    "pg_try_advisory_lock_shared", "pg_try_advisory_xact_lock_shared",
 )  # fmt: skip
 
 #: What the pages and the worker need back.
@@ -103,13 +104,14 @@ def _create_roles(connection: Connection) -> None:
         _set(connection, role, "statement_timeout", STATEMENT_TIMEOUTS[role])
         _set(connection, role, "idle_in_transaction_session_timeout", _IDLE_TIMEOUT)
     _set(connection, OGC_ROLE, "search_path", "api, public")
+    _set(connection, OGC_ROLE, "default_transaction_read_only", "on")
     if not _role_exists(connection, PUBLIC_ROLE):
         connection.execute(text(f"CREATE ROLE {PUBLIC_ROLE} NOLOGIN NOINHERIT"))
     connection.execute(text(f"GRANT {PUBLIC_ROLE} TO {_quoted(owner_url().username)}"))
     database = _quoted(connection.scalar(text("SELECT current_database()")))
     connection.execute(text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
-    for role in (APP_ROLE, OGC_ROLE):
-        connection.execute(text(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}"))
+    connection.execute(text(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {APP_ROLE}"))
+    connection.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {OGC_ROLE}"))
 
 
 def _create_login(connection: Connection, role: str, options: str) -> None:

@@ -103,9 +103,8 @@ def _clone(name: str, template: str) -> Iterator[str]:
         _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy")
         _administer(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        _administer(
-            f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}, {database.OGC_ROLE}"
-        )
+        _administer(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}")
+        _administer(f"GRANT CONNECT ON DATABASE {name} TO {database.OGC_ROLE}")
     use_database(name)
     yield name
     database.dispose()
