@@ -116,6 +116,10 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     await collections.stop()
 
 
+def _provider_configured() -> bool:
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
 app = st.App(
     PROJECT_ROOT / "proposals" / "pages" / "navigation.py",
     lifespan=lifespan,
@@ -123,7 +127,7 @@ app = st.App(
         Route("/healthz", healthz),
         Mount("/ogc", app=ogc_app(collections)),
         *layers.routes.routes(),
-        *proposals.routes.routes(),
+        *proposals.routes.routes(_provider_configured),
     ],
     middleware=[Middleware(PageHead)],
 )

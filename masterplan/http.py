@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from masterplan.errors import MasterplanError
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES
@@ -46,3 +48,15 @@ def error_response(error: MasterplanError, language: str) -> JSONResponse:
         status_code=error.http_status,
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
     )
+
+
+def answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """`endpoint` with our own errors turned into answers in the reader's language."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except MasterplanError as error:
+            return error_response(error, language_of(request))
+
+    return answer

@@ -1,0 +1,135 @@
+"""Addresses of what people brought: public tiles, and staff's tiles and downloads by signed ticket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Generator
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from layers.tiles import MEDIA_TYPE as TILE_MEDIA_TYPE
+from layers.tiles import TileAddress
+from masterplan import tickets
+from masterplan.actors import VISITOR, Actor
+from masterplan.database import transaction
+from masterplan.demonstration import actor_of, is_allowed
+from masterplan.errors import Forbidden
+from masterplan.formats import LOCAL_TIME
+from masterplan.http import answering
+from masterplan.language import N_
+from proposals import exporting
+from proposals.filters import EVERYTHING, ProposalFilter, from_dict
+from proposals.proposal_tiles import proposal_tile, proposals_stamp
+
+#: For the map's state: where tiles come from; a ticket completes the staff's.
+PUBLIC_TILES = "/tiles/proposals/{z}/{x}/{y}.mvt"
+_STAFF_TILES = "/staff/tiles/{z}/{x}/{y}.mvt"
+_EXPORT = "/staff/export"
+
+_PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+_PUBLIC = {"Cache-Control": "public, max-age=10", "X-Content-Type-Options": "nosniff"}
+#: One view of the map asks for many tiles; their common stamp is read once in this time.
+_STAMP_GOOD_FOR_S = 2.0
+
+_STAFF_ONLY = N_("This is for planners. Choose that role on the page and open the address again.")
+
+
+def staff_tiles(session: str, wanted: ProposalFilter) -> str:
+    """The address template of the tiles that staff see of a filter, stable while both stay the same."""
+    return f"{_STAFF_TILES}?t={_ticket(session, wanted)}"
+
+
+def staff_export(session: str, wanted: ProposalFilter, language: str) -> str:
+    """The address of the download of a filter; what goes wrong is said in `language`."""
+    return f"{_EXPORT}?t={_ticket(session, wanted)}&lang={language}"
+
+
+def _ticket(session: str, wanted: ProposalFilter) -> str:
+    return quote(tickets.sign(tickets.Ticket(session, wanted.to_dict())))
+
+
+def routes(provider_configured: Callable[[], bool]) -> list[Route]:
+    """Everything under /tiles/proposals and /staff.
+
+    `provider_configured` says whether a sign-in provider is: then nobody plays a role.
+    """
+
+    def asked_by_staff(request: Request) -> tuple[Actor, ProposalFilter]:
+        """Who asks, by their role at this moment, and for what."""
+        ticket = tickets.read(request.query_params.get("t", ""))
+        actor = actor_of(ticket.session, allowed=is_allowed(request.headers, provider_configured()))
+        if not actor.is_staff:
+            raise Forbidden(_STAFF_ONLY)
+        return actor, from_dict(ticket.filter)
+
+    def staff_tile(request: Request) -> Response:
+        actor, wanted = asked_by_staff(request)
+        with transaction(actor) as connection:
+            content = proposal_tile(connection, _address(request), wanted)
+        return Response(content, media_type=TILE_MEDIA_TYPE, headers=_PRIVATE)
+
+    def export(request: Request) -> Response:
+        actor, wanted = asked_by_staff(request)
+        return _download(exporting.stream_geojson(wanted, actor))
+
+    return [
+        Route("/tiles/proposals/{z:int}/{x:int}/{y:int}.mvt", answering(public_tile)),
+        Route("/staff/tiles/{z:int}/{x:int}/{y:int}.mvt", answering(staff_tile)),
+        Route(_EXPORT, answering(export)),
+    ]
+
+
+def _address(request: Request) -> TileAddress:
+    return TileAddress(*(request.path_params[axis] for axis in "zxy"))
+
+
+def public_tile(request: Request) -> Response:
+    """What everybody may see, with a tag by which browsers ask whether it changed."""
+    address = _address(request)
+    with transaction(VISITOR) as connection:
+        headers = _PUBLIC | {"ETag": f'"{_public_stamp(connection)}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        content = proposal_tile(connection, address, EVERYTHING)
+    return Response(content, media_type=TILE_MEDIA_TYPE, headers=headers)
+
+
+#: Database → when its stamp was read, and the stamp.
+_stamps: dict[str | None, tuple[float, str]] = {}
+
+
+def _public_stamp(connection: Connection) -> str:
+    """At most `_STAMP_GOOD_FOR_S` old: too old is harmless, a tile is then only asked for again."""
+    database, now = connection.engine.url.database, time.monotonic()
+    read_at, stamp = _stamps.get(database, (-_STAMP_GOOD_FOR_S, ""))
+    if now - read_at >= _STAMP_GOOD_FOR_S:
+        stamp = proposals_stamp(connection)
+        _stamps[database] = now, stamp
+    return stamp
+
+
+def _download(pieces: Generator[bytes, None, int]) -> StreamingResponse:
+    """Wait for the first piece, so that what is wrong from the start gets a status of its own.
+
+    What breaks later leaves the chunked answer without its end: every client sees a failed download.
+    """
+    first = next(pieces)
+    day = datetime.now(UTC).astimezone(LOCAL_TIME).date().isoformat()
+    named = {"Content-Disposition": f'attachment; filename="propuneri-{day}.geojson"'}
+    return StreamingResponse(_sent(first, pieces), media_type=exporting.MEDIA_TYPE, headers=_PRIVATE | named)
+
+
+async def _sent(first: bytes, pieces: Generator[bytes, None, int]) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        async for piece in iterate_in_threadpool(pieces):
+            yield piece
+    finally:
+        # The reader may have gone in the middle: the snapshot ends now, not when memory is tidied.
+        pieces.close()
