@@ -525,7 +525,7 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
     others = f"""FROM {UAT_LINES} u WHERE u.id <> s.id AND u.uat IS DISTINCT FROM s.on_behalf_of
                 AND ST_DWithin(u.geom, e.geom, {tolerance})"""
     members = _answer(
-        value=_rounded("100.0 * j.joined / j.ends"),
+        value=_rounded("100.0 * j.joined / nullif(j.ends, 0)"),
         feature="coalesce(p.feature_id, j.feature)",
         name="coalesce(p.name_ro, j.name)",
     )
