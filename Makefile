@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP = $(PYTHON) scripts/setup.py
 
-.PHONY: help run stop test lint bench proof lock clean erase
+.PHONY: help run stop test install lint bench proof lock clean erase
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -16,6 +16,9 @@ stop: ## stop what `make run` started, also when its terminal is gone
 
 test: ## install what is missing, then static checks and the whole suite (a part of it: ARGS="-k cluster")
 	@$(SETUP) test
+
+install: ## install what is missing for all of this, and start nothing
+	@$(SETUP) install
 
 lint: ## the static checks alone
 	@$(SETUP) lint

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         "lock": lock,
         "bench": lambda: measure("bench"),
         "proof": lambda: measure("bench.proof"),
-        "prepare": lambda: prepare(for_tests=True),
+        "install": lambda: prepare(for_tests=True),
         "stop": lambda: hand_over("stop"),
         "erase": lambda: hand_over("erase"),
         "clean": clean,
