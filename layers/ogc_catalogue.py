@@ -215,6 +215,8 @@ class Collections:
                 if not self._complained:
                     log.warning("the collections cannot be read, trying again: %s", away)
                 self._complained = True
+                if not self.ready:
+                    await self.stop()
             await asyncio.sleep(_POLL_S)
 
     async def stop(self) -> None:

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -48,8 +48,8 @@ _GEOMETRIES = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString",
 #: Control characters and half characters: PostgreSQL cuts a statement at a zero byte.
 UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})")
+_DATE = re.compile(r"[12]\d{3}-\d{2}-\d{2}")
+_TIME = re.compile(r"[12]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})")
 
 #: How fine the edges of a box are drawn, in degrees: a parallel is not straight in a projected CRS.
 _EDGE_STEP_DEGREES = 0.2
@@ -159,6 +159,8 @@ class _Walk:
         if op == "not":
             _expect(len(args) == 1, "not takes one condition")
             return {"op": op, "args": [self.condition(args[0], depth + 1)]}
+        if op in _TEMPORAL:
+            return self._temporal(op, args)
         return {"op": op, "args": self._predicate(op)(op, args)}
 
     def _operation(self, node: Any) -> tuple[str, list[Any]]:
@@ -172,10 +174,7 @@ class _Walk:
 
     def _predicate(self, op: str) -> Callable[[str, list[Any]], list[Any]]:
         known = {"like": self._like, "between": self._between, "in": self._in, "isNull": self._is_null}
-        for operators, predicate in (
-            (_COMPARISONS, self._comparison), (_SPATIAL, self._spatial), (_TEMPORAL, self._temporal)
-        ):  # fmt: skip
-            known |= dict.fromkeys(operators, predicate)
+        known |= dict.fromkeys(_COMPARISONS, self._comparison) | dict.fromkeys(_SPATIAL, self._spatial)
         if op not in known:
             raise Refused(f"filter: {op[:40]!r} is not among the operators: {', '.join(OPERATORS)}.")
         return known[op]
@@ -235,14 +234,18 @@ class _Walk:
         literal = self._geometry(args[0] if turned else args[1])
         return [literal, left] if turned else [left, literal]
 
-    def _temporal(self, op: str, args: list[Any]) -> list[Any]:
+    def _temporal(self, op: str, args: list[Any]) -> dict[str, Any]:
+        """As plain comparisons: the SQL that cql2 makes rounds the end of a day into the next one."""
         _expect(len(args) == 2, f"{op} takes a property and a date, a timestamp or an interval")
         left, kind = self._property(args[0])
         _expect(kind in (DATE, TIME), f"{op} takes a property that is a date or a time")
+        self._count()
         if isinstance(args[1], dict) and args[1].keys() == {"interval"}:
-            return [left, self._interval(args[1]["interval"])]
-        _expect(op != "t_during", "t_during takes an interval")
-        return [left, self._literal(args[1], kind)]
+            first, last = self._interval(args[1]["interval"])
+        else:
+            _expect(op != "t_during", "t_during takes an interval")
+            first = last = self._moment(args[1])
+        return _compared(op, left, first, last)
 
     # Operands
 
@@ -288,14 +291,14 @@ class _Walk:
         )
         return {key: value}
 
-    def _interval(self, ends: Any) -> dict[str, list[str]]:
+    def _interval(self, ends: Any) -> list[dict[str, str] | None]:
         self._count(2)
         _expect(
             isinstance(ends, list) and len(ends) == 2 and ends != ["..", ".."]
             and all(end == ".." or is_date(end) or is_time(end) for end in ends),
             "write INTERVAL('2026-01-01', '2026-12-31'), with '..' for an open end",
         )  # fmt: skip
-        return {"interval": list(ends)}
+        return [None if end == ".." else {"date" if is_date(end) else "timestamp": end} for end in ends]
 
     def _geometry(self, node: Any) -> dict[str, Any]:
         _expect(isinstance(node, dict), "a geometry is needed here")
@@ -329,6 +332,39 @@ class _Walk:
     def _limits(self) -> str:
         window = self.window
         return f"{window.west:g} to {window.east:g} east and {window.south:g} to {window.north:g} north"
+
+
+def _compared(
+    op: str, left: dict[str, Any], first: dict[str, str] | None, last: dict[str, str] | None
+) -> dict[str, Any]:
+    """A temporal operator as comparisons. A date is its whole day; None is an open end."""
+    before = [_comparison("<", left, first)] if first else [_NEVER]
+    after = [_comparison(*_after(left, last))] if last else [_NEVER]
+    if op in ("t_before", "t_after"):
+        return before[0] if op == "t_before" else after[0]
+    if op == "t_during":
+        inside = [_comparison(">", left, first)] if first else []
+        return _all([*inside, *([_comparison("<", left, last)] if last else [])])
+    if op == "t_disjoint":
+        return {"op": "or", "args": before + after}
+    return _all([{"op": "not", "args": [beyond]} for beyond in before + after])
+
+
+_NEVER = {"op": "=", "args": [1, 0]}
+
+
+def _after(left: dict[str, Any], last: dict[str, str]) -> tuple[str, dict[str, Any], dict[str, str]]:
+    if "date" not in last:
+        return ">", left, last
+    return ">=", left, {"date": (date.fromisoformat(last["date"]) + timedelta(days=1)).isoformat()}
+
+
+def _comparison(op: str, left: dict[str, Any], right: dict[str, str]) -> dict[str, Any]:
+    return {"op": op, "args": [left, right]}
+
+
+def _all(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    return conditions[0] if len(conditions) == 1 else {"op": "and", "args": conditions}
 
 
 def _expect(holds: bool, otherwise: str) -> None:

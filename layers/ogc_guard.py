@@ -199,7 +199,6 @@ def _clean(
     host = [pair for pair in scope["headers"] if pair[0] == b"host"]
     return {
         "type": "http",
-        "asgi": scope["asgi"],
         "http_version": scope.get("http_version", "1.1"),
         "method": "GET",
         "scheme": scope.get("scheme", "http"),
@@ -418,8 +417,8 @@ class _Metadata:
 
     def _served_only(self, node: Any) -> Any:
         if isinstance(node, dict):
-            if "extent" in node and node.get("id") in self.collections.served:
-                node["title"] = self.collections.served[node["id"]].collection.title
+            if "extent" in node and (served := self.collections.served.get(str(node.get("id")))):
+                node["title"] = served.collection.title
             return {key: self._served_only(value) for key, value in node.items()}
         if isinstance(node, list):
             return [self._served_only(item) for item in node if not _is_unserved(item)]
