@@ -351,8 +351,8 @@ def _put_project_on_path() -> None:
     (Path(site_packages) / "masterplan_project.pth").write_text(f"{ROOT}\n")
     command = VENV / "bin" / "masterplan"
     # `exec` from sh, since a #! line breaks on long paths and on spaces.
-    program = "import sys; from cli import main; sys.exit(main())"
-    command.write_text(f"""#!/bin/sh\nexec {shlex.quote(str(VENV_PYTHON))} -c '{program}' "$@"\n""")
+    program = 'import sys; sys.argv[0] = "masterplan"; from cli import main; sys.exit(main())'
+    command.write_text(f"""#!/bin/sh\nexec {shlex.quote(str(VENV_PYTHON))} -P -c '{program}' "$@"\n""")
     command.chmod(0o755)
 
 
