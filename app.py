@@ -24,11 +24,14 @@ from starlette.routing import Mount, Route  # noqa: E402
 
 import layers.routes  # noqa: E402
 import proposals.routes  # noqa: E402
-from layers.ogc import Collections, ogc_app  # noqa: E402
+from layers import documents_routes  # noqa: E402
+from layers.ogc import ogc_app  # noqa: E402
+from layers.ogc_catalogue import Collections  # noqa: E402
 from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
-from masterplan.http import language_of  # noqa: E402
+from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES  # noqa: E402
+from masterplan.pages.shell import provider_configured  # noqa: E402
 from masterplan.place import place  # noqa: E402
 from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
 
@@ -70,7 +73,7 @@ class PageHead:
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
             return await self.app(scope, receive, send)
-        language = language_of(Request(scope))
+        language = _page_language(Request(scope))
         start: dict[str, Any] = {}
         body = bytearray()
 
@@ -100,6 +103,12 @@ class PageHead:
         dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
         scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
         await self.app(scope, receive, rewrite)
+
+
+def _page_language(request: Request) -> str:
+    """Romanian, unless the address says otherwise: as the pages themselves decide."""
+    asked = request.query_params.get("lang")
+    return asked if asked in LANGUAGES else DEFAULT_LANGUAGE
 
 
 def _with_head(page: str, language: str) -> str:

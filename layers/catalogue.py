@@ -27,7 +27,7 @@ class Attribute:
     name_en: str
     unit: str = ""
     filterable: bool = True
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] | tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def _layer(entry: dict[str, Any]) -> Layer:
 def _attribute(item: dict[str, Any]) -> Attribute:
     if item["type"] not in ATTRIBUTE_TYPES:
         raise ValueError(f"unknown attribute type: {item['type']!r}")
-    return Attribute(**item | {"values": tuple(item.get("values", ()))})
+    convert = float if item["type"] in ("integer", "number") else str
+    return Attribute(**item | {"values": tuple(convert(value) for value in item.get("values", ()))})
 
 
 def shipped_file(layer_id: str) -> Path:

@@ -194,14 +194,19 @@ def _attributes(feature: ReadFeature, layer: Layer, options: Options, before: An
                 N_("Feature {row}: “{attribute}” should be {type}, found “{value}”."),
                 row=feature.row, attribute=attribute.name, type=attribute.type, value=str(value)[:40],
             )))  # fmt: skip
-        elif attribute.values and value not in attribute.values:
+        elif attribute.values and not _is_one_of(value, attribute.values):
             faults.append((attribute.name, MasterplanError(
                 N_("Feature {row}: “{attribute}” is “{value}”; use one of: {known}."),
-                row=feature.row, attribute=attribute.name, value=str(value)[:40], known=", ".join(attribute.values),
+                row=feature.row, attribute=attribute.name, value=str(value)[:40], known=", ".join(map(str, attribute.values)),
             )))  # fmt: skip
         else:
             values[attribute.name] = value
     return values
+
+
+def _is_one_of(value: Any, allowed: tuple) -> bool:
+    """Whether a value, or every item of a list, is among the allowed ones."""
+    return set(value if isinstance(value, list) else [value]) <= set(allowed)
 
 
 def _repeated_ids(rows: list[FeatureRow]) -> list[MasterplanError]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import orjson
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -15,26 +13,14 @@ from layers.catalogue import catalogue
 from layers.symbology import labelled_layers
 from masterplan.actors import VISITOR
 from masterplan.database import transaction
-from masterplan.errors import MasterplanError, NotFound
-from masterplan.http import error_response, language_of
+from masterplan.errors import NotFound
+from masterplan.http import answering, language_of
 from masterplan.language import N_
 from masterplan.place import place
 
 #: An address that names the version of what it serves may be kept for a year.
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "public, no-cache"
-
-
-def _answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Turn our own errors into answers in the reader's language."""
-
-    def answer(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except MasterplanError as error:
-            return error_response(error, language_of(request))
-
-    return answer
 
 
 def plan_tile(request: Request) -> Response:
@@ -81,8 +67,8 @@ def asset(request: Request) -> Response:
 def routes() -> list[Route]:
     """Everything under /tiles/plan, /map and /assets."""
     return [
-        Route("/tiles/plan/{group}/{z:int}/{x:int}/{y:int}", _answering(plan_tile)),
-        Route("/map/style.json", _answering(style)),
-        Route("/map/panel.json", _answering(panel)),
-        Route("/assets/{name:path}", _answering(asset)),
+        Route("/tiles/plan/{group}/{z:int}/{x:int}/{y:int}", answering(plan_tile)),
+        Route("/map/style.json", answering(style)),
+        Route("/map/panel.json", answering(panel)),
+        Route("/assets/{name:path}", answering(asset)),
     ]

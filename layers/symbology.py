@@ -89,13 +89,18 @@ def style_layers(language: str) -> list[dict[str, Any]]:
 def color_expression(symbology: Symbology) -> Any:
     """The colour of a feature as a MapLibre expression over its attribute."""
     if symbology.categories:
-        pairs = [item for c in symbology.categories for item in (c["value"], c["color"])]
-        return ["match", ["get", symbology.attribute], *pairs, DEFAULT_COLOR]
+        # MapLibre matches whole numbers and texts only: 0.1 is matched as text.
+        pairs = [item for c in symbology.categories for item in (_as_text(c["value"]), c["color"])]
+        return ["match", ["to-string", ["get", symbology.attribute]], *pairs, DEFAULT_COLOR]
     if symbology.classes:
         first, *rest = symbology.classes
         steps = [item for c in rest for item in (c["from"], c["color"])]
         return ["step", ["to-number", ["get", symbology.attribute]], first["color"], *steps]
     return symbology.color
+
+
+def _as_text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _marks(layer: Layer, symbology: Symbology) -> list[dict[str, Any]]:

@@ -92,6 +92,7 @@ window.masterplan = (() => {
     gl.on("error", (event) => {
       // A tile that is cut off by moving on is no fault.
       if (event.error && event.error.name === "AbortError") return;
+      console.error("map:", event.error && event.error.message);
       notice(config.strings.tiles_failed);
     });
   }

@@ -54,10 +54,11 @@ def session_id() -> str:
 
 def demonstration_allowed() -> bool:
     headers = {name.lower(): value for name, value in st.context.headers.items()}
-    return demonstration.is_allowed(headers, provider_configured=_provider_configured())
+    return demonstration.is_allowed(headers, provider_configured=provider_configured())
 
 
-def _provider_configured() -> bool:
+def provider_configured() -> bool:
+    """Whether sign-in is set up: then nobody plays a role."""
     return "auth" in st.secrets if st.secrets.load_if_toml_exists() else False
 
 
