@@ -327,10 +327,13 @@ def insert_many(connection: Connection, rows: Iterable[tuple[int, StagedRow]], d
     })  # fmt: skip
 
 
-def submit_many(rows: Sequence[Submission], actor: Actor) -> list[RowOutcome]:
+def submit_many(
+    rows: Sequence[Submission], actor: Actor, created_at: Sequence[datetime | None] | None = None
+) -> list[RowOutcome]:
     """Store many submissions at once for staff; what can be stored is, the rest is refused row by row.
 
-    One transaction, one insert. They are measured and scored by the job it leaves (`proposals.work`).
+    One transaction, one insert. `created_at` says for each row when it first came in, where that is
+    known. They are measured and scored by the job it leaves (`proposals.work`).
 
     Raises
     ------
@@ -348,7 +351,8 @@ def submit_many(rows: Sequence[Submission], actor: Actor) -> list[RowOutcome]:
                 good[number] = _checked_against(known, submission, actor)
             except InputError as refused:
                 outcomes[number] = RowOutcome(number, None, False, tuple(refused.faults))
-        insert_many(connection, ((number, _staged(checked)) for number, checked in good.items()))
+        moments = created_at or [None] * len(rows)
+        insert_many(connection, ((n, _staged(checked, moments[n - 1])) for n, checked in good.items()))
         for stored in connection.execute(_STORED_ROWS):
             number = stored.ordinal
             outcomes[number] = RowOutcome(number, stored.receipt, stored.created, (), good[number].repairs)
@@ -371,7 +375,7 @@ _LEAVE_CONTACTS = text(
 )
 
 
-def _staged(checked: Checked) -> StagedRow:
+def _staged(checked: Checked, created_at: datetime | None) -> StagedRow:
     given = checked.submission
     return StagedRow(
         submission_key=given.submission_key, receipt=receipts.issue(), kind=given.kind, status="submitted",
@@ -380,7 +384,7 @@ def _staged(checked: Checked) -> StagedRow:
         geom=shapely.to_wkb(shapely.set_srid(checked.geometry, WGS84_SRID), hex=True, include_srid=True),
         on_behalf_of=given.on_behalf_of, budget_lei=given.budget_lei,
         documentation_stage=given.documentation_stage,
-        attributes=orjson.dumps(dict(given.attributes)).decode(), created_at=None,
+        attributes=orjson.dumps(dict(given.attributes)).decode(), created_at=created_at,
     )  # fmt: skip
 
 

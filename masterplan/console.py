@@ -1,0 +1,91 @@
+"""What the commands say: results on the standard output, everything else on the error stream."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from masterplan.errors import InputError, MasterplanError
+from masterplan.jobs import Progress as Report
+
+_LANGUAGE = "en"
+_PLAIN_STEPS = 10
+
+
+def say(line: str) -> None:
+    """One line of the result."""
+    print(line, flush=True)
+
+
+def remark(line: str) -> None:
+    """One line beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def complain(error: MasterplanError) -> None:
+    """The error in a line; each fault of an input in a line of its own, with its field."""
+    if isinstance(error, InputError):
+        for name, fault in error.faults:
+            remark(f"error: {name}: {one_line(fault.message(_LANGUAGE))}")
+    else:
+        remark(f"error: {one_line(error.message(_LANGUAGE))}")
+
+
+def one_line(sentence: str) -> str:
+    """Without line breaks or control characters, which would draw over the terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
+
+
+def table(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Rows of the same keys, as aligned columns or as JSON."""
+    if as_json:
+        print(orjson.dumps(list(rows), option=orjson.OPT_INDENT_2).decode(), flush=True)
+        return
+    if not rows:
+        remark("nothing")
+        return
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    sys.stdout.flush()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value.isoformat()[:10] if isinstance(value, date) else one_line(str(value))
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Report]:
+    """A function to tell how far `what` is, from 0 to 1: a bar on a terminal, else a line at each tenth."""
+    if not sys.stderr.isatty():
+        yield _plain(what)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _plain(what: str) -> Report:
+    said = 0
+
+    def report(share: float) -> None:
+        nonlocal said
+        step = int(share * _PLAIN_STEPS)
+        if step > said:
+            said = step
+            remark(f"{what}: {100 * step // _PLAIN_STEPS} %")
+
+    return report
