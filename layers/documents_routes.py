@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from starlette.routing import Route
 from layers import document_tiles
 from layers.tiles import TileAddress
 from masterplan.documents import document, documents
-from masterplan.errors import InputError, MasterplanError, NotFound
-from masterplan.http import error_response, language_of
+from masterplan.errors import InputError, NotFound
+from masterplan.http import answering, language_of
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, no-cache"}
 _PDF_START = b"%PDF-"
@@ -43,16 +42,6 @@ def _stamp(path: Path) -> str:
     """Changes whenever the file is replaced."""
     facts = path.stat()
     return f"{facts.st_mtime_ns:x}{facts.st_size:x}"
-
-
-def _answering(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except MasterplanError as error:
-            return error_response(error, language_of(request))
-
-    return answer
 
 
 def list_overlays(request: Request) -> Response:
@@ -88,7 +77,7 @@ def tile(request: Request) -> Response:
 def routes() -> list[Route]:
     """Everything under /documents."""
     return [
-        Route("/documents/overlays.json", _answering(list_overlays)),
-        Route("/documents/{id}.pdf", _answering(pdf)),
-        Route("/documents/{id}/{z:int}/{x:int}/{y:int}.png", _answering(tile)),
+        Route("/documents/overlays.json", answering(list_overlays)),
+        Route("/documents/{id}.pdf", answering(pdf)),
+        Route("/documents/{id}/{z:int}/{x:int}/{y:int}.png", answering(tile)),
     ]
