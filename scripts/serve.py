@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from pydantic import ValidationError
 
@@ -24,7 +24,6 @@ from masterplan.settings import PROJECT_ROOT, settings
 _READY_WITHIN_S = 180
 _STOP_WITHIN_S = 15
 _REST_BEFORE_RESTART_S = 5
-_LARGEST_LOG_BYTES = 10_000_000
 _MASTERPLAN = str(Path(sys.executable).parent / "masterplan")
 
 
@@ -300,15 +299,20 @@ def _logs() -> Path:
     return private_folder(private_folder(settings().state_dir) / "logs")
 
 
-def _open_log(name: str):
-    file = _logs() / f"{name.replace(' ', '-')}.log"
-    if file.exists() and file.stat().st_size > _LARGEST_LOG_BYTES:
+def _open_log(name: str) -> BinaryIO:
+    """A new log for each start; the one before stays beside it."""
+    file = _log_of(name)
+    if file.exists():
         file.replace(file.with_suffix(".log.old"))
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
+def _log_of(name: str) -> Path:
+    return _logs() / f"{name.replace(' ', '-')}.log"
+
+
 def _last_words(name: str) -> str:
-    file = _logs() / f"{name.replace(' ', '-')}.log"
+    file = _log_of(name)
     last = "\n".join("    " + line for line in file.read_text(errors="replace").splitlines()[-15:])
     return f"The last lines of {file}:\n{last}"
 
