@@ -103,7 +103,7 @@ def zone_all() -> BaseGeometry:
 def uat_features() -> list[Feature]:
     return [
         feature(
-            f"uat-{u.siruta}", shapely.MultiPolygon([cells()[u.siruta]]), u.name, u.name, status="existing",
+            u.siruta, shapely.MultiPolygon([cells()[u.siruta]]), u.name, u.name, status="existing",
             siruta=u.siruta, kind=u.kind, population=u.population, area_km2=u.area_km2, lists=u.lists,
             in_zone=bool(u.lists), prospective_radial=has_prospective(u.name), in_degrees=True,
             source="geo-spatial.org (coduri, reședințe), INS Recensământ 2021, zmi.ro și Legea 246/2022 (liste); "
