@@ -24,7 +24,17 @@ import numpy as np
 import orjson
 
 from masterplan.language import N_
-from proposals.criteria import CriteriaSet, Criterion, DecisionRule, Gate, Judged, Scored, ValueFunction
+from proposals.criteria import (
+    THEMES,
+    CriteriaSet,
+    Criterion,
+    DecisionRule,
+    Gate,
+    Judged,
+    Scored,
+    ValueFunction,
+)
+from proposals.measures import GEOMETRIES
 
 VERDICTS = ("pass", "note", "person", "fail", "not_assessed")
 PASS, NOTE, PERSON, FAIL, NOT_ASSESSED = range(5)
@@ -129,13 +139,13 @@ class Column:
 class Batch:
     """Many proposals with their measures, all measured on the same layer versions.
 
-    `columns` holds a `Column` for each measure key; `judgements` an array of 0..100 or NaN
-    for each judged criterion.
+    `theme` and `geometry` are positions in THEMES and GEOMETRIES. `columns` holds a `Column` for
+    each measure key; `judgements` an array of 0..100 or NaN for each judged criterion.
     """
 
     theme: np.ndarray
     geometry: np.ndarray
-    kind: np.ndarray
+    is_proposal: np.ndarray
     columns: Mapping[str, Column]
     layers: Mapping[str, LayerFact]
     judgements: Mapping[str, np.ndarray]
@@ -155,9 +165,9 @@ def batch(
     judged = judgements or [{}] * len(subjects)
     judged_keys = {key for given in judged for key in given}
     return Batch(
-        theme=np.array([subject.theme for subject in subjects], dtype=object),
-        geometry=np.array([subject.geometry for subject in subjects], dtype=object),
-        kind=np.array([subject.kind for subject in subjects], dtype=object),
+        theme=np.array([THEMES.index(subject.theme) for subject in subjects], dtype=np.int8),
+        geometry=np.array([GEOMETRIES.index(subject.geometry) for subject in subjects], dtype=np.int8),
+        is_proposal=np.array([subject.kind == "proposal" for subject in subjects], dtype=bool),
         columns={key: Column([answers.get(key) for answers in measures]) for key in keys},
         layers=layers,
         judgements={
@@ -170,9 +180,9 @@ def batch(
 class Evaluation:
     """A criteria set applied to a batch, as arrays over its proposals.
 
-    `verdicts` and `reasons` have a row for each gate (codes of VERDICTS; NOT_ASKED), `scores`,
-    `weights` (0 where not asked or not assessed) and `shares` (of the assessed weight) a row for
-    each weighted criterion. `total` is NaN where nothing could be scored.
+    `verdicts` (codes of VERDICTS; NOT_ASKED), `reasons` and `thresholds` have a row for each gate;
+    `asked`, `scores` (NaN where not assessed) and `shares` (of the assessed weight) a row for each
+    weighted criterion. `total` is NaN where nothing could be scored.
     """
 
     verdicts: np.ndarray
@@ -211,7 +221,7 @@ def evaluate(criteria: CriteriaSet, many: Batch) -> Evaluation:
         shares=shares,
         total=total,
         coverage=np.round(coverage, 4),
-        recommendation=_recommend(criteria.decision, verdicts, total, many.kind),
+        recommendation=_recommend(criteria.decision, verdicts, total, many.is_proposal),
     )
 
 
@@ -221,7 +231,9 @@ def _stacked(rows: list[np.ndarray], size: int, dtype: type) -> np.ndarray:
 
 def _asked(criterion: Criterion, many: Batch) -> np.ndarray:
     """Which proposals of the batch this criterion is asked of."""
-    return np.isin(many.theme, list(criterion.themes)) & np.isin(many.geometry, list(criterion.geometries))
+    themes = np.array([theme in criterion.themes for theme in THEMES])
+    geometries = np.array([geometry in criterion.geometries for geometry in GEOMETRIES])
+    return themes[many.theme] & geometries[many.geometry]
 
 
 # -- gates ---------------------------------------------------------------------------------
@@ -256,9 +268,7 @@ def _threshold(gate: Gate, column: Column, many: Batch) -> np.ndarray:
         return np.full(len(many), np.nan)
     if gate.threshold is None:
         return column.limit
-    return np.select(
-        [many.geometry == geometry for geometry in gate.threshold], list(gate.threshold.values()), np.nan
-    )
+    return np.array([gate.threshold.get(geometry, np.nan) for geometry in GEOMETRIES])[many.geometry]
 
 
 def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -319,13 +329,13 @@ def _by_points(function: ValueFunction, values: np.ndarray) -> np.ndarray:
 # -- the decision rule ---------------------------------------------------------------------
 
 
-def _recommend(rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, kind: np.ndarray) -> np.ndarray:
+def _recommend(rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, is_proposal: np.ndarray) -> np.ndarray:
     failed = (verdicts == FAIL).any(axis=0)
-    passed = np.isin(verdicts, (PASS, NOTE, NOT_ASKED)).all(axis=0)
+    passed = ((verdicts == PASS) | (verdicts == NOTE) | (verdicts == NOT_ASKED)).all(axis=0)
     found = np.select(
         [failed | (total < rule.debate), passed & (total >= rule.recommended)], [REJECT, INTEGRATE], DEBATE
     )
-    return np.where((kind == "proposal") & ~np.isnan(total), found, NONE).astype(np.int8)
+    return np.where(is_proposal & ~np.isnan(total), found, NONE).astype(np.int8)
 
 
 # -- results, as stored and shown ----------------------------------------------------------

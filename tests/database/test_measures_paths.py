@@ -1,0 +1,239 @@
+"""One drawn geometry and every proposal: the same numbers, stored, marked stale, scored again."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+
+import pytest
+import shapely
+from shapely.geometry import LineString, Point
+from sqlalchemy import text
+
+import measures_world as worlds
+from masterplan import database
+from masterplan.actors import SYSTEM, VISITOR
+from masterplan.place import place
+from proposals.criteria import THEMES, measure_specs
+from proposals.measuring import (
+    Candidate,
+    mark_stale,
+    measure_all,
+    measure_one,
+    score_all,
+    score_measured,
+    sets_in_use,
+    stale_ids,
+    store_one,
+)
+
+pytestmark = pytest.mark.database
+
+WORLD = worlds.invent(seed=2)
+AUTHORS = ("company", "citizen", "uat", "institution")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def world(database_name):
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD, accuracy_m=20)
+
+
+def to_degrees(connection, geometry: shapely.Geometry) -> bytes:
+    """WKB in EPSG:4326 of a geometry in the storage CRS, by PostGIS itself."""
+    return bytes(connection.scalar(
+        text("SELECT ST_AsBinary(ST_Transform(ST_GeomFromWKB(:g, :srid), 4326))"),
+        {"g": shapely.to_wkb(geometry), "srid": place().storage_srid},
+    ))  # fmt: skip
+
+
+def insert(connection, candidate: Candidate, status: str = "published") -> int:
+    """A proposal stored the way a submission is: transformed by PostGIS from EPSG:4326."""
+    return connection.scalar(text("""
+        INSERT INTO masterplan.proposal (receipt, submission_key, kind, status, channel, author_kind, theme, title,
+            description, geom, on_behalf_of, budget_lei, attributes, criteria_set, edition)
+        VALUES (CAST(:key AS text), CAST(:key AS uuid), :kind, :status, 'online', :author, :theme, 'Titlu', '',
+            ST_Transform(ST_GeomFromWKB(:geometry, 4326), :srid), :uat, :budget, CAST(:attributes AS jsonb), 'v0', 1)
+        RETURNING id"""), {
+        "key": str(uuid.uuid4()), "kind": candidate.kind, "status": status, "author": candidate.author_kind,
+        "theme": candidate.theme, "geometry": candidate.geometry, "srid": place().storage_srid,
+        "uat": candidate.on_behalf_of, "budget": candidate.budget_lei,
+        "attributes": json.dumps(dict(candidate.attributes)),
+    })  # fmt: skip
+
+
+def candidates(connection, count: int = 150) -> list[Candidate]:
+    dice = random.Random(3)
+    found = []
+    for number in range(count):
+        x, y = worlds.place(dice, margin=800)
+        shape = [Point(x, y), worlds.walk(dice, x, y, 6, 300), worlds.blob(dice, x, y, dice.uniform(20, 900))][number % 3]
+        kind = dice.choice(["observation", "proposal"])
+        found.append(Candidate(
+            to_degrees(connection, shape), dice.choice(THEMES), kind, dice.choice(AUTHORS),
+            dice.choice(["95060", "97679"]) if kind == "proposal" else None,
+            dice.choice([None, 2e7]), {"co2_saved_t_year": dice.randint(1, 900), "co2_proof": "calculation"},
+        ))  # fmt: skip
+    return found
+
+
+def stored(connection, table: str, proposal_id: int):
+    return connection.execute(
+        text(f"SELECT * FROM masterplan.{table} WHERE proposal_id = :id"), {"id": proposal_id}
+    ).one()
+
+
+def test_one_and_all_give_identical_measures_and_scores(connection):
+    rules = sets_in_use(connection)["v0"]
+    drawn = candidates(connection)
+    ids = [insert(connection, candidate) for candidate in drawn]
+    told: list[float] = []
+    assert measure_all(connection, ids, told.append) == len(ids)
+    assert score_all(connection, ids) == len(ids)
+    assert told[-1] == 1
+    alone_of_many = 0
+    for proposal_id, candidate in zip(ids, drawn, strict=True):
+        alone = measure_one(connection, candidate, [rules])
+        together, kept = stored(connection, "measurement", proposal_id), stored(connection, "score", proposal_id)
+        # A line of another UAT that touches this one is the only thing a stored proposal may differ by.
+        alone_of_many += len(alone.measures)
+        assert alone.measures == together.measures
+        assert alone.layer_versions == together.layer_versions
+        assert (alone.edition, together.stale) == (together.edition, False)
+        score = score_measured(alone, rules)
+        assert (score.total, score.coverage, score.recommendation) == (kept.total, kept.coverage, kept.recommendation)
+        assert score.results == kept.results
+    assert alone_of_many > 10 * len(ids)
+
+
+def test_what_is_stored_at_submission_is_what_rescoring_would_store(connection):
+    rules = sets_in_use(connection)["v0"]
+    for candidate in candidates(connection, 12):
+        proposal_id = insert(connection, candidate)
+        measured = measure_one(connection, candidate, [rules])
+        store_one(connection, proposal_id, measured, rules, score_measured(measured, rules))
+        first = [stored(connection, table, proposal_id)._asdict() for table in ("measurement", "score")]
+        measure_all(connection, [proposal_id])
+        score_all(connection, [proposal_id])
+        again = [stored(connection, table, proposal_id)._asdict() for table in ("measurement", "score")]
+        for before, after in zip(first, again, strict=True):
+            assert {k: v for k, v in before.items() if not k.endswith("_at")} == {
+                k: v for k, v in after.items() if not k.endswith("_at")}  # fmt: skip
+
+
+def test_a_visitor_measures_the_same_in_one_round_trip(connection):
+    rules = sets_in_use(connection)["v0"]
+    candidate = candidates(connection, 3)[2]
+    expected = measure_one(connection, candidate, [rules])
+    database.act_as(connection, VISITOR)
+    assert measure_one(connection, candidate, [rules]) == expected
+    database.act_as(connection, SYSTEM)
+
+
+def test_only_what_some_criterion_asks_of_the_theme_is_measured(connection):
+    rules = sets_in_use(connection)["v0"]
+    candidate = Candidate(to_degrees(connection, Point(worlds.WEST + 5000, worlds.SOUTH + 5000)), "green_blue")
+    measured = measure_one(connection, candidate, [rules])
+    asked = {c.spec.key for c in (*rules.gates, *rules.scored) if c in rules.asked("green_blue", "point")}
+    assert set(measured.measures) == asked < set(measure_specs([rules]))
+
+
+def test_a_line_continues_a_public_line_of_another_uat_only(connection):
+    rules = sets_in_use(connection)["v0"]
+    away = (worlds.WEST - 60_000, worlds.SOUTH - 60_000)
+    near_end = LineString([(away[0] + 30, away[1]), (away[0] - 900, away[1])])
+    new = Candidate(to_degrees(connection, LineString([away, (away[0] + 5000, away[1])])), "mobility", "proposal",
+                    "uat", "95060")  # fmt: skip
+    (key,) = (key for key in measure_specs([rules]) if key.startswith("network_continuity"))
+
+    def continuity() -> float:
+        return measure_one(connection, new, [rules]).measures[key]["value"]
+
+    assert continuity() == 0
+    theirs = Candidate(to_degrees(connection, near_end), "mobility", "proposal", "uat", "97679")
+    insert(connection, theirs, status="submitted")
+    assert continuity() == 0
+    insert(connection, Candidate(theirs.geometry, "mobility", "proposal", "uat", "95060"))
+    assert continuity() == 0
+    insert(connection, theirs)
+    assert continuity() == 50
+    ids = [insert(connection, new)]
+    measure_all(connection, ids)
+    assert stored(connection, "measurement", ids[0]).measures[key]["value"] == 50
+
+
+def test_a_sketch_in_the_database_vetoes_nothing(connection):
+    rules = sets_in_use(connection)["v0"]
+    drawn = candidates(connection, 60)
+    official = [score_measured(measure_one(connection, candidate, [rules]), rules) for candidate in drawn]
+    assert any(r["verdict"] == "fail" for score in official for r in score.results.values() if r["kind"] == "gate")
+    for candidate in drawn:
+        measured = measure_one(connection, candidate, [rules])
+        sketches = {layer: type(fact)(fact.version, True, fact.accuracy_m) for layer, fact in measured.layers.items()}
+        score = score_measured(type(measured)(measured.subject, measured.measures, sketches, 1), rules)
+        assert all(r.get("verdict") != "fail" for r in score.results.values())
+
+
+def test_a_new_layer_version_makes_measures_stale_until_measured_again(fresh_database):
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD)
+    with database.transaction(SYSTEM) as connection:
+        ids = [insert(connection, candidate) for candidate in candidates(connection, 9)]
+        measure_all(connection)
+        score_all(connection)
+        assert mark_stale(connection, "heat") == 0
+    with database.owner_transaction() as connection:
+        connection.execute(text("UPDATE masterplan.layer SET version = 2 WHERE id = 'heat'"))
+        connection.execute(text("""
+            INSERT INTO masterplan.layer_version
+            SELECT layer_id, 2, edition, source, source_date, true, accuracy_m, feature_count, '', now()
+            FROM masterplan.layer_version WHERE layer_id = 'heat'"""))
+    with database.transaction(SYSTEM) as connection:
+        assert mark_stale(connection, "heat") == 9
+        assert mark_stale(connection, "heat") == 0
+        assert stale_ids(connection) == ids
+        # Scored from old measures, a result still says the version it was measured on.
+        score_all(connection)
+        versions = text("""SELECT DISTINCT (r.value ->> 'layer_version')::int FROM masterplan.score,
+            jsonb_each(results) r WHERE r.value ->> 'layer' = 'heat'""")
+        assert list(connection.scalars(versions)) == [1]
+        measure_all(connection, stale_ids(connection))
+        score_all(connection, ids)
+        assert stale_ids(connection) == []
+        assert list(connection.scalars(versions)) == [2]
+
+
+def test_nothing_to_do_is_done_at_once(connection):
+    told: list[float] = []
+    assert measure_all(connection, [], told.append) == score_all(connection, [], progress=told.append) == 0
+    assert told == []
+
+
+def test_the_real_uats_hold_what_shapely_says_they_hold(shared_data, fresh_database):
+    collection = json.loads((shared_data / "uat" / "uat_zmi.geojson").read_text())
+    with database.owner_transaction() as connection:
+        features = []
+        for number, entry in enumerate(collection["features"]):
+            wkb = shapely.to_wkb(shapely.geometry.shape(entry["geometry"]))
+            stored_shape = connection.scalar(
+                text("SELECT ST_AsBinary(ST_MakeValid(ST_Transform(ST_GeomFromWKB(:g, 4326), 3844)))"), {"g": wkb}
+            )
+            features.append(worlds.Feature(f"uat-{number}", shapely.from_wkb(bytes(stored_shape)),
+                                           properties={"in_zone": number % 3 > 0, "population": 1000}))  # fmt: skip
+        worlds.store(connection, WORLD | {"uat": features}, accuracy_m=0)
+    zone = shapely.union_all([f.geometry for f in features if f.properties["in_zone"]])
+    dice = random.Random(5)
+    west, south, east, north = zone.bounds
+    with database.transaction(SYSTEM) as connection:
+        rules = sets_in_use(connection)["v0"]
+        (key,) = (key for key in measure_specs([rules]) if key.startswith("zone_membership"))
+        words = set()
+        for _ in range(60):
+            site = worlds.blob(dice, dice.uniform(west, east), dice.uniform(south, north), 3000)
+            inside = 100 * site.intersection(zone).area / site.area
+            word = "inside" if inside >= 99.999 else "straddles" if inside > 0 else "outside"
+            measured = measure_one(connection, Candidate(to_degrees(connection, site), "other"), [rules])
+            assert measured.measures[key]["value"] == word
+            words.add(word)
+        assert words == {"inside", "straddles", "outside"}
