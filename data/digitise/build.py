@@ -12,6 +12,7 @@ from data.digitise.writing import Feature, write_layer
 def layers() -> dict[str, list[Feature]]:
     """Every layer's features by layer id."""
     cells = tessellation.cells()
+    zone = metres(tessellation.zone_all())
     places = tuple(settlements.settlements(cells))
     return {
         "rings": network.ring_features(),
@@ -21,11 +22,11 @@ def layers() -> dict[str, list[Feature]]:
         "strategic_zones": zones.zone_features(),
         "underused_land": zones.underused_features(),
         "intravilan": settlements.intravilan_features(list(places)),
-        "green_blue_concept": zones.corridor_features("green_blue_concept", zones.CONCEPT),
-        "green_blue_metropolitan": zones.corridor_features("green_blue_metropolitan", zones.METROPOLITAN),
-        "green_blue_urban": zones.corridor_features("green_blue_urban", zones.URBAN),
+        "green_blue_concept": zones.corridor_features("green_blue_concept", zones.CONCEPT, zone),
+        "green_blue_metropolitan": zones.corridor_features("green_blue_metropolitan", zones.METROPOLITAN, zone),
+        "green_blue_urban": zones.corridor_features("green_blue_urban", zones.URBAN, zone),
         "green_access": zones.green_access_features(),
-        "protected_areas": zones.protected_features(metres(tessellation.zone_all())),
+        "protected_areas": zones.protected_features(zone),
         "watercourses": ground.watercourse_features(),
         "flood_bands": ground.flood_features(),
         "stormwater": ground.stormwater_features(),

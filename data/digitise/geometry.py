@@ -145,7 +145,7 @@ def ribbon(line: LineString, width_m: float, roughness: float, seed: int, swell_
     radius = width_m / 2 * (1 + roughness * wave(at / swell_m, seed))
     discs = shapely.buffer(centres, radius, quad_segs=4)
     hulls = [shapely.convex_hull(shapely.union(a, b)) for a, b in zip(discs[:-1], discs[1:], strict=True)]
-    return largest(shapely.simplify(shapely.union_all(hulls), min(6.0, width_m / 40)))
+    return largest(shapely.simplify(shapely.union_all(hulls), max(5.0, width_m / 40)))
 
 
 def blob(centre: LonLat, area_ha: float, seed: int, stretch: float = 1.3, angle_deg: float = 0.0) -> Polygon:
@@ -159,6 +159,24 @@ def blob(centre: LonLat, area_ha: float, seed: int, stretch: float = 1.3, angle_
     shape = Polygon(np.column_stack([x * math.cos(a) - y * math.sin(a), x * math.sin(a) + y * math.cos(a)]))
     scale = math.sqrt(area_ha * 10_000 / shape.area)
     return shapely.transform(shape, lambda c: c * scale + (x0, y0))
+
+
+def roughened(shape: Polygon, amplitude_m: float, wavelength_m: float, seed: int) -> Polygon:
+    """The polygon (Stereo 70) with a ragged edge, as woods and villages have."""
+    dense = shapely.segmentize(shape, wavelength_m / 6)
+
+    def moved(c: np.ndarray) -> np.ndarray:
+        x, y = c[:, 0], c[:, 1]
+        east, north = ripple(x, y, wavelength_m, seed), ripple(x, y, wavelength_m, seed + 11)
+        return c + amplitude_m * np.column_stack([east, north])
+
+    return largest(shapely.simplify(shapely.make_valid(shapely.transform(dense, moved)), amplitude_m / 20))
+
+
+def plot_of_land(controls: Sequence[LonLat]) -> Polygon:
+    """A polygon through lon, lat corners, its corners slightly cut, in Stereo 70."""
+    corners = xy(controls)
+    return Polygon(chaikin(np.vstack([corners, corners[:1]]), rounds=2))
 
 
 def chaikin(points: np.ndarray, rounds: int = 2) -> np.ndarray:
@@ -183,8 +201,12 @@ class Raster:
         ys = south + (np.arange(self.rows) + 0.5) * cell_m
         self.x, self.y = np.meshgrid(xs, ys)
 
-    def points(self) -> np.ndarray:
-        return shapely.points(self.x, self.y)
+    def window(self, shape: BaseGeometry) -> tuple[slice, slice]:
+        """Rows and columns of the cells around a Stereo 70 shape."""
+        west, south, east, north = shape.bounds
+        rows = [int((v - self.south) // self.cell_m) for v in (south, north)]
+        columns = [int((v - self.west) // self.cell_m) for v in (west, east)]
+        return slice(max(rows[0], 0), rows[1] + 2), slice(max(columns[0], 0), columns[1] + 2)
 
     def value_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
         column = np.clip(((places[:, 0] - self.west) / self.cell_m).astype(int), 0, self.columns - 1)

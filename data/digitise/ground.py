@@ -18,17 +18,18 @@ from shapely.geometry.base import BaseGeometry
 
 from data.digitise import waters
 from data.digitise.geometry import (
-    LonLat, Raster, coverage, degrees, metres, point, polygons, ribbon, ripple, smooth_arcs, xy,
+    LonLat, Raster, blob, coverage, curve, degrees, metres, point, polygons, ribbon, ripple, smooth_arcs, xy,
 )
 from data.digitise.network import radial, ring
 from data.digitise.roads import PROSPECTIVE, RADIALS
 from data.digitise.settlements import Settlement
 from data.digitise.tessellation import raster_edge, zone_all, zone_raster
 from data.digitise.writing import REPORT, TEAM, Feature, feature
-from data.digitise.zones import PROTECTED, UNDERUSED, ZONES
-from data.digitise.geometry import area_within, curve
+from data.digitise.zones import forests
 
 FIELD_CELL_M = 200.0
+COARSE_GRID_SLOPE = 1.6
+VALLEY_REACH_M = 7_000
 LEAST_PATCH_M2 = 900_000.0
 
 # Tops of the interfluves: lon, lat, metres above sea level.
@@ -69,10 +70,14 @@ def _idw(raster: Raster, places: np.ndarray, values: np.ndarray, soften_m: float
     return total / weight
 
 
-def distance(raster: Raster, geometry: BaseGeometry) -> np.ndarray:
-    """Metres from every cell to the geometry (Stereo 70)."""
-    shapely.prepare(geometry)
-    return shapely.distance(geometry, raster.points())
+def distance(raster: Raster, geometry: BaseGeometry, reach_m: float = 100_000) -> np.ndarray:
+    """Metres from every cell to the geometry (Stereo 70); infinite outside the box reach_m around it."""
+    around = raster.window(shapely.box(*geometry.bounds).buffer(reach_m))
+    line = shapely.simplify(geometry, FIELD_CELL_M / 4)
+    shapely.prepare(line)
+    away = np.full(raster.x.shape, np.inf)
+    away[around] = shapely.distance(line, shapely.points(raster.x[around], raster.y[around]))
+    return away
 
 
 @cache
@@ -82,11 +87,13 @@ def altitude() -> np.ndarray:
     tops = _idw(raster, xy([(h[0], h[1]) for h in HILLS]), np.array([h[2] for h in HILLS]), 900)
     height = np.full(raster.x.shape, np.inf)
     floor = np.full(raster.x.shape, np.inf)
-    nearest = np.full(raster.x.shape, np.inf)
     for river in waters.RIVERS:
         line = waters.course(river.id)
-        away = distance(raster, line)
-        along = shapely.line_locate_point(line.simplify(400), raster.points(), normalized=True)
+        away = distance(raster, line, reach_m=VALLEY_REACH_M if river.rank >= 4 else 100_000)
+        near = np.isfinite(away)
+        along = np.zeros(away.shape)
+        along[near] = shapely.line_locate_point(
+            line.simplify(400), shapely.points(raster.x[near], raster.y[near]), normalized=True)
         first, last = river.floor_m
         bed = first + (last - first) * along**0.6
         flat_m = {1: 1500, 2: 1100, 3: 700, 4: 260, 5: 140}[river.rank]
@@ -94,18 +101,18 @@ def altitude() -> np.ndarray:
         reach = {1: 2600, 2: 2300, 3: 2000, 4: 1700, 5: 1500}[river.rank]
         share = 1 - np.exp(-((rise / reach) ** 1.4))
         here = bed + np.minimum(away, flat_m) * 0.004 + np.maximum(tops - bed, 2) * share
+        here = np.where(near, here, np.inf)
         closer = here < height
         height, floor = np.where(closer, here, height), np.where(closer, bed, floor)
-        nearest = np.minimum(nearest, away)
     bumps = ripple(raster.x, raster.y, 2600, 5) * 0.10 * np.maximum(height - floor, 0)
     return height + bumps
 
 
 @cache
 def slope() -> np.ndarray:
-    """Slope in percent on the field grid."""
+    """Slope in percent: that of the field grid, made steeper because a coarse grid flattens slopes."""
     dy, dx = np.gradient(altitude(), FIELD_CELL_M)
-    return 100 * np.hypot(dx, dy)
+    return COARSE_GRID_SLOPE * 100 * np.hypot(dx, dy)
 
 
 def field_coverage(classes: np.ndarray, tolerance_m: float, least_m2: float) -> list[BaseGeometry]:
@@ -121,17 +128,18 @@ def mean_inside(shape: BaseGeometry, *fields: np.ndarray) -> list[float]:
     """Means of fields over the cells whose centre lies in a lon, lat polygon (nearest cell if none)."""
     raster, flat = field_raster(), metres(shape)
     shapely.prepare(flat)
-    inside = shapely.contains_xy(flat, raster.x, raster.y)
+    window = raster.window(flat)
+    inside = shapely.contains_xy(flat, raster.x[window], raster.y[window])
     if not inside.any():
         spot = np.array(flat.representative_point().coords)
         return [float(raster.value_at(f, spot)[0]) for f in fields]
-    return [float(f[inside].mean()) for f in fields]
+    return [float(f[window][inside].mean()) for f in fields]
 
 
 def relief_features() -> list[Feature]:
     """Landform patches with mean altitude and slope."""
     bands = np.digitize(altitude(), [48, 75, 110, 150, 200, 260, 320])
-    steep = np.digitize(_blurred(slope(), 2), [5, 11])
+    steep = np.digitize(_blurred(slope(), 1), [5, 11, 16])
     features = []
     for number, shape in enumerate(field_coverage(bands * 4 + steep, 190, LEAST_PATCH_M2), start=1):
         height, tilt = mean_inside(shape, altitude(), slope())
@@ -185,15 +193,14 @@ def heat_field(places: tuple[Settlement, ...]) -> np.ndarray:
     """Summer evening anomaly against rural ground, °C."""
     raster = field_raster()
     city = next(s.shape for s in places if s.uat.name == "Iași")
-    field = 1.9 * _fade(distance(raster, city), 650)
+    field = 2.1 * _fade(distance(raster, city), 650)
     for place, spread, degrees_c in CORES:
-        field += degrees_c * 0.75 * _towards(raster, place, spread)
+        field += degrees_c * _towards(raster, place, spread)
     villages = [s for s in places if s.uat.name != "Iași"]
     for s in villages:
         crowd = min(1.7, 0.35 + s.share * s.uat.population / 7000)
-        field = np.maximum(field, crowd * _fade(distance(raster, s.shape), 350))
-    forests = shapely.union_all([area_within(p[3]) for p in PROTECTED if p[0] == "forest" or "Bârnova" in p[1]])
-    field -= 2.3 * _fade(distance(raster, forests), 500)
+        field = np.maximum(field, crowd * _fade(distance(raster, s.shape, reach_m=3_000), 350))
+    field -= 2.3 * _fade(distance(raster, forests()), 500)
     lakes = shapely.union_all([waters.lake_shape(x.id) for x in waters.LAKES])
     field -= 1.5 * _fade(distance(raster, lakes), 300)
     big = shapely.union_all([waters.course(r.id) for r in waters.RIVERS if r.rank <= 2])
@@ -203,7 +210,7 @@ def heat_field(places: tuple[Settlement, ...]) -> np.ndarray:
 
 def heat_features(places: tuple[Settlement, ...]) -> list[Feature]:
     field = heat_field(places)
-    edges = [-1.6, -0.7, 0.45, 1.0, 1.8, 2.6, 3.4, 4.2, 5.0]
+    edges = [-1.6, -0.7, 0.45, 1.0, 1.8, 2.6, 3.4, 4.2, 5.0, 5.8]
     features = []
     for number, shape in enumerate(field_coverage(np.digitize(field, edges), 170, 600_000), start=1):
         anomaly = round(mean_inside(shape, field)[0], 1) + 0.0
@@ -384,8 +391,6 @@ def stormwater_features() -> list[Feature]:
 
 
 def _hollow(h: tuple[str, float, float, float, float]) -> BaseGeometry:
-    from data.digitise.geometry import blob
-
     return blob((h[1], h[2]), h[3], round(h[4] * 10), 1.5, 20 * h[4])
 
 

@@ -10,7 +10,7 @@ from shapely import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
 from data.digitise.facts import BY_NAME, UATS
-from data.digitise.geometry import LonLat, closed_curve, curve, degrees, metres
+from data.digitise.geometry import LonLat, closed_curve, curve, degrees, meander, metres
 from data.digitise.roads import PROSPECTIVE, RADIALS, RING_NAMES, RINGS, Prospective
 from data.digitise.writing import REPORT, TEAM, Feature, feature, rounded
 
@@ -37,7 +37,7 @@ def _exact(line: LineString, first: LonLat | None, last: LonLat) -> LineString:
 def radial(id: str) -> LineString:
     """A radial in lon, lat, from a vertex of its inner ring to a vertex of R3."""
     found = next(r for r in RADIALS if r.id == id)
-    return _exact(degrees(curve(found.controls)), found.controls[0], found.controls[-1])
+    return _exact(degrees(meander(curve(found.controls), 28, 900, seed=len(id))), found.controls[0], found.controls[-1])
 
 
 def _along_r3(start: LonLat, end: LonLat) -> np.ndarray:
@@ -57,7 +57,8 @@ def prospective(origin: str) -> LineString:
     """A prospective radial in lon, lat, from its UAT of origin over R3 to the end of the radial it joins."""
     found = next(p for p in PROSPECTIVE if p.origin == origin)
     entry = found.controls[-1]
-    line = _exact(degrees(curve(found.controls)), None, entry)
+    wandering = meander(curve(found.controls), 170, 2600, seed=len(origin))
+    line = _exact(degrees(wandering), None, entry)
     end = shapely.get_coordinates(radial(found.joins))[-1]
     return LineString(np.vstack([shapely.get_coordinates(line), _along_r3(entry, tuple(end))]))
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import shapely
 from shapely import Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from data.digitise import waters
 from data.digitise.facts import UATS, Uat
-from data.digitise.geometry import LonLat, area_within, blob, degrees, largest, metres, point
+from data.digitise.geometry import LonLat, area_within, blob, degrees, largest, metres, point, roughened
+from data.digitise.network import prospective, radial
+from data.digitise.roads import PROSPECTIVE, RADIALS
 from data.digitise.writing import TEAM, Feature, feature
 
 CENSUS = "INS, Recensământul populației și locuințelor 2021"
 CENSUS_DATE = "2021-12-01"
 CITY_POINTS = 520
-COMMUNE_PEOPLE_A_POINT = 190
+COMMUNE_PEOPLE_A_POINT = 220
 VILLAGE_EDGE_M = 60.0
 LEAST_FREE_SHARE = 0.4
 PLASTIC = 1.324717957244746
@@ -131,6 +135,22 @@ def _inside(place: LonLat, cell: BaseGeometry, seat: Point) -> LonLat:
     return (lonlat.x, lonlat.y)
 
 
+@cache
+def _spines() -> BaseGeometry:
+    """Valleys and roads that villages lie along, Stereo 70."""
+    roads = [metres(prospective(p.origin)) for p in PROSPECTIVE] + [metres(radial(r.id)) for r in RADIALS]
+    return shapely.union_all([waters.course(r.id) for r in waters.RIVERS] + roads)
+
+
+def _lie_of_land(place: Point) -> float:
+    """Direction of the nearest valley or road, degrees from east."""
+    parts = shapely.get_parts(_spines())
+    spine = parts[int(np.argmin(shapely.distance(parts, place)))]
+    at = spine.project(place)
+    a, b = spine.interpolate(max(0.0, at - 300)), spine.interpolate(min(spine.length, at + 300))
+    return math.degrees(math.atan2(b.y - a.y, b.x - a.x))
+
+
 def _village_hectares(residents: float) -> float:
     """Intravilan grows slower than people: gardens in the hamlets, terraces near the city."""
     return 22 + 0.9 * residents**0.68
@@ -147,7 +167,10 @@ def _commune(uat: Uat, cell: BaseGeometry) -> list[Settlement]:
     taken: list[BaseGeometry] = []
     for number, (name, place, share) in enumerate(places):
         seed = number * 3 + int(uat.siruta) % 17
-        drawn = blob(place, _village_hectares(share * uat.population), seed, 1.25 + 0.35 * (seed % 4) / 3, 37.0 * seed)
+        hectares = _village_hectares(share * uat.population)
+        whole = blob(place, hectares, seed, 1.3 + 0.5 * (seed % 4) / 3, _lie_of_land(point(place)))
+        ragged = 0.09 * whole.area**0.5
+        drawn = roughened(whole, ragged, 4 * ragged, seed)
         free = drawn.intersection(cell.buffer(-VILLAGE_EDGE_M))
         for other in taken:
             free = free.difference(other.buffer(30))
@@ -166,7 +189,8 @@ def settlements(cells: dict[str, BaseGeometry]) -> list[Settlement]:
     for uat in UATS:
         cell = metres(cells[uat.siruta])
         if uat.name == "Iași":
-            city = largest(area_within(CITY_EDGE).intersection(cell.buffer(-20)))
+            edge = roughened(area_within(CITY_EDGE), 110, 900, 3)
+            city = largest(edge.intersection(cell.buffer(-20)))
             found.append(Settlement(uat, "Iași", city, 1.0))
         else:
             found.extend(_commune(uat, cell))
@@ -245,8 +269,7 @@ def population_features(places: list[Settlement]) -> list[Feature]:
                     continue
                 number += 1
                 features.append(feature(
-                    f"population-{uat.siruta}-{number}", Point(x, y), f"{s.locality}: {residents} locuitori",
-                    f"{s.locality}: {residents} residents", residents=residents, uat=uat.siruta,
+                    f"population-{uat.siruta}-{number}", Point(x, y), s.locality, residents=residents, uat=uat.siruta,
                     source=f"{CENSUS} (total pe UAT; repartizare orientativă)", source_date=CENSUS_DATE,
                 ))
     return features

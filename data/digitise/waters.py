@@ -104,6 +104,8 @@ def course(river_id: str) -> LineString:
     """The course of a river in Stereo 70 metres."""
     number, river = next((i, r) for i, r in enumerate(RIVERS) if r.id == river_id)
     smooth = curve(river.course, steps=8)
+    if river.rank >= 4:  # brooks wander with their valleys before they swing in them
+        smooth = meander(smooth, 5 * river.swing_m, 3200, seed=number + 31)
     return meander(smooth, river.swing_m, max(260.0, 5.5 * river.swing_m), seed=number + 1)
 
 

@@ -9,7 +9,7 @@ import shapely.ops
 from shapely.geometry.base import BaseGeometry
 
 from data.digitise import waters
-from data.digitise.geometry import LonLat, area_within, blob, curve, degrees, largest, metres, ribbon
+from data.digitise.geometry import LonLat, area_within, blob, curve, degrees, largest, metres, plot_of_land, ribbon, roughened
 from data.digitise.writing import REPORT, TEAM, Feature, feature, rounded
 
 PRESS = "apix.ro, bzi.ro, ziarulevenimentul.ro, g4media.ro"
@@ -73,7 +73,8 @@ ZONES: tuple[Zone, ...] = (
     Zone("miroslava", "Parcurile industriale Miroslava", "Miroslava industrial parks", "existing",
          ("production", "logistics", "services"), "producție și logistică, servicii pentru angajați",
          "production and logistics, services for employees",
-         ((27.4880, 47.1420), (27.5000, 47.1440), (27.5050, 47.1380), (27.4990, 47.1310), (27.4890, 47.1330))),
+         ((27.4820, 47.1445), (27.4935, 47.1475), (27.5010, 47.1455), (27.4985, 47.1415), (27.5040, 47.1390),
+          (27.5010, 47.1350), (27.4900, 47.1335), (27.4835, 47.1375))),
     Zone("letcani", "Parcul industrial Lețcani", "Lețcani industrial park", "proposed",
          ("production", "logistics"), "producție și logistică la nodul A8", "production and logistics at the A8 junction",
          ((27.4180, 47.2040), (27.4300, 47.2060), (27.4350, 47.2010), (27.4280, 47.1985), (27.4190, 47.1990))),
@@ -86,7 +87,7 @@ ZONES: tuple[Zone, ...] = (
 
 def zone_features() -> list[Feature]:
     return [
-        feature(f"zone-{z.id}", area_within(z.outline), z.name, z.name_en, status=z.status, zone=z.id,
+        feature(f"zone-{z.id}", plot_of_land(z.outline), z.name, z.name_en, status=z.status, zone=z.id,
                 uses=list(z.uses), mix_ro=z.mix_ro, mix_en=z.mix_en, source=f"{z.source}; {TEAM}")
         for z in ZONES
     ]
@@ -270,17 +271,18 @@ URBAN: tuple[Corridor, ...] = (
 )
 
 
-def corridor_shape(c: Corridor, seed: int) -> BaseGeometry:
-    """The corridor as a Stereo 70 polygon."""
+def corridor_shape(c: Corridor, seed: int, zone: BaseGeometry) -> BaseGeometry:
+    """The corridor within the zone, as a Stereo 70 polygon."""
     line = waters.course(c.river) if c.river else curve(c.controls)
     start, end = c.reach
     stretch = shapely.ops.substring(line, start, end, normalized=True)
-    return ribbon(stretch, c.width_m, 0.22, seed, swell_m=max(900.0, 3 * c.width_m))
+    strip = ribbon(stretch, c.width_m, 0.22, seed, swell_m=max(900.0, 3 * c.width_m))
+    return largest(strip.intersection(zone))
 
 
-def corridor_features(layer: str, corridors: tuple[Corridor, ...]) -> list[Feature]:
+def corridor_features(layer: str, corridors: tuple[Corridor, ...], zone: BaseGeometry) -> list[Feature]:
     return [
-        feature(f"{layer}-{c.id}", corridor_shape(c, number), c.name, c.name_en, status=c.status, kind=c.kind,
+        feature(f"{layer}-{c.id}", corridor_shape(c, number, zone), c.name, c.name_en, status=c.status, kind=c.kind,
                 width_m=c.width_m, source=f"planșele «Infrastructură verde-albastră» numite în {REPORT}")
         for number, c in enumerate(corridors, start=1)
     ]
@@ -288,9 +290,10 @@ def corridor_features(layer: str, corridors: tuple[Corridor, ...]) -> list[Featu
 
 PROTECTED: tuple[tuple[str, str, str, tuple[LonLat, ...]], ...] = (
     ("natura2000", "Pădurea Bârnova – Repedea (ROSCI0135)", "Bârnova – Repedea forest (Natura 2000)",
-     ((27.575, 47.050), (27.602, 47.056), (27.618, 47.066), (27.634, 47.084), (27.655, 47.078), (27.690, 47.062),
-      (27.716, 47.045), (27.734, 47.016), (27.752, 46.985), (27.742, 46.950), (27.700, 46.945), (27.664, 46.962),
-      (27.636, 46.984), (27.606, 46.996), (27.580, 47.015))),
+     ((27.583, 47.045), (27.598, 47.053), (27.612, 47.056), (27.622, 47.068), (27.632, 47.083), (27.646, 47.080),
+      (27.656, 47.068), (27.688, 47.060), (27.708, 47.048), (27.718, 47.030), (27.736, 47.018), (27.748, 46.992),
+      (27.735, 46.986), (27.722, 46.996), (27.706, 46.998), (27.690, 46.985), (27.664, 46.986), (27.640, 46.992),
+      (27.622, 47.004), (27.600, 47.006), (27.590, 47.024))),
     ("natura2000", "Sărăturile Jijia Inferioară – Prut", "Lower Jijia – Prut salt meadows (Natura 2000)",
      ((27.736, 47.172), (27.758, 47.170), (27.770, 47.152), (27.800, 47.138), (27.824, 47.122), (27.850, 47.108),
       (27.838, 47.092), (27.800, 47.106), (27.764, 47.118), (27.742, 47.136), (27.734, 47.154))),
@@ -301,7 +304,8 @@ PROTECTED: tuple[tuple[str, str, str, tuple[LonLat, ...]], ...] = (
     ("natura2000", "Valea lui David", "Valea lui David (Natura 2000)",
      ((27.460, 47.205), (27.478, 47.209), (27.488, 47.204), (27.480, 47.197), (27.464, 47.198))),
     ("forest", "Pădurea Dobrovăț", "Dobrovăț forest",
-     ((27.646, 46.955), (27.690, 46.938), (27.716, 46.918), (27.690, 46.905), (27.652, 46.915), (27.634, 46.938))),
+     ((27.640, 46.985), (27.668, 46.972), (27.692, 46.958), (27.708, 46.945), (27.694, 46.936), (27.660, 46.944),
+      (27.640, 46.962))),
     ("forest", "Pădurea Grajduri – Ciurea", "Grajduri – Ciurea forest",
      ((27.512, 47.022), (27.545, 47.020), (27.570, 47.002), (27.600, 46.990), (27.596, 46.968), (27.560, 46.986),
       (27.520, 47.000))),
@@ -340,14 +344,31 @@ def protected_features(zone: BaseGeometry) -> list[Feature]:
     """Protected areas; the Prut strip stays on the zone's side of the border (zone in Stereo 70)."""
     features = []
     for number, (kind, name, name_en, outline) in enumerate(PROTECTED, start=1):
-        if outline:
-            shape = area_within(outline)
-        else:
-            shape = largest(ribbon(waters.course("prut"), 900, 0.25, number).intersection(zone))
+        shape = largest(_protected_shape(kind, outline, number).intersection(zone))
         features.append(feature(
             f"protected-{number}", shape, name, name_en, status="existing", kind=kind,
             source=f"situri și monumente de notorietate publică; {TEAM}"))
     return features
+
+
+def _protected_shape(kind: str, outline: tuple[LonLat, ...], seed: int) -> BaseGeometry:
+    """The area in Stereo 70; no outline: the strip along the Prut."""
+    if not outline:
+        return ribbon(waters.course("prut"), 900, 0.25, seed)
+    if kind == "monument":
+        return plot_of_land(outline)
+    drawn = area_within(outline)
+    ragged = 0.05 * drawn.area**0.5
+    return roughened(drawn, ragged, 5 * ragged, seed)
+
+
+def forests() -> BaseGeometry:
+    """Woods in Stereo 70, as the protected areas draw them."""
+    return shapely.union_all([
+        _protected_shape(kind, outline, number)
+        for number, (kind, name, _, outline) in enumerate(PROTECTED, start=1)
+        if kind == "forest" or "Repedea" in name and kind == "natura2000"
+    ])
 
 
 UNSTABLE: tuple[tuple[str, str, LonLat, float, float, float], ...] = (
