@@ -100,6 +100,14 @@ def test_contacts_are_left_by_anyone_and_read_by_planners_only():
             assert connection.scalar(emails) == expected, actor
 
 
+@pytest.mark.parametrize("actor", [ANA, MIROSLAVA, PLANNER, SYSTEM])
+def test_nobody_deletes_what_a_person_brought(actor):
+    receipt = bring(ANA)
+    with transaction(actor) as connection:
+        assert connection.execute(text("DELETE FROM masterplan.proposal WHERE NOT demo")).rowcount == 0
+    assert receipt in seen_by(PLANNER)
+
+
 def test_without_a_role_nothing_can_be_brought_and_only_the_public_is_seen():
     held = bring(ANA)
     with database.app_engine().begin() as connection:
@@ -120,7 +128,7 @@ def test_a_role_does_not_outlive_its_transaction():
 
 
 @pytest.mark.parametrize("statement", [
-    "DELETE FROM masterplan.proposal", "UPDATE masterplan.proposal SET title = 'x'",
+    "UPDATE masterplan.proposal SET title = 'x'",
     "UPDATE masterplan.feature SET name_ro = 'x'", "DELETE FROM masterplan.feature",
     "INSERT INTO masterplan.edition (id, label, status) VALUES (9, 'x', 'published')",
     "UPDATE masterplan.criteria_set SET status = 'retired'", "DROP TABLE masterplan.contact",

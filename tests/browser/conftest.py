@@ -1,0 +1,169 @@
+"""A real server and a real browser, with no way out to another host.
+
+Any console error and any request to another host fails the test that caused it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
+
+from masterplan.settings import PROJECT_ROOT
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+#: WebGL by software; nothing of the browser's own talks to the network.
+ARGUMENTS = [
+    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]  # fmt: skip
+#: Messages of Streamlit's own that say nothing about us.
+HARMLESS = ("Unrecognized feature:", "An iframe which has both allow-scripts and allow-same-origin")
+
+expect.set_options(timeout=30_000)
+
+
+@dataclass
+class Server:
+    """A running application on a clone of the template database."""
+
+    port: int
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_server(database_name: str, log: Path, **environment: str) -> tuple[subprocess.Popen, Server]:
+    server = Server(free_port(), log)
+    env = os.environ | {"MASTERPLAN_DATABASE_NAME": database_name, "PORT": str(server.port)} | environment
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=PROJECT_ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
+        )
+    return process, server
+
+
+def wait_for(server: Server, process: subprocess.Popen, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the server ended:\n{server.log.read_text()[-3000:]}")
+        try:
+            urllib.request.urlopen(f"{server.address}/healthz", timeout=2)
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not answer:\n{server.log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def server(database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    process, running = start_server(database_name, log, MASTERPLAN_DEMO="1")
+    wait_for(running, process)
+    yield running
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.fail("Chromium is not installed: run `make test`, which installs it.")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Watched:
+    """What a page did that it should not have."""
+
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._request)
+
+    def _console(self, message) -> None:
+        if message.type == "error" and not any(known in message.text for known in (*HARMLESS, *self.expected)):
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "blob:", "data:")):
+            self.strangers.append(request.url)
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    seen = Watched()
+    yield seen
+    assert seen.strangers == [], "requests to other hosts"
+    assert seen.errors == [], "console errors"
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1500, "height": 1000}, accept_downloads=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, watched: Watched) -> Page:
+    opened = context.new_page()
+    watched.watch(opened)
+    return opened
+
+
+def map_of(page: Page) -> FrameLocator:
+    """The map's frame, once the plan is drawn."""
+    frame = page.frame_locator("iframe[title*='st_folium']")
+    expect(frame.locator(".leaflet-container[data-plan=idle]")).to_be_visible(timeout=60_000)
+    return frame
+
+
+def click_at(page: Page, lon: float, lat: float) -> None:
+    """Click the map where a place is, as a person would."""
+    container = map_of(page).locator(".leaflet-container")
+    point = container.evaluate(
+        "(_, [lat, lon]) => { const p = window.map.latLngToContainerPoint([lat, lon]); return [p.x, p.y]; }", [lat, lon]
+    )
+    box = container.bounding_box()
+    page.mouse.click(box["x"] + point[0], box["y"] + point[1])
+
+
+def choose_role(page: Page, role: str) -> None:
+    choose(page, "Rol", role)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick from a select box by its label."""
+    page.get_by_role("combobox", name=label).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
