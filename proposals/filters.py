@@ -124,7 +124,18 @@ def from_dict(document: Mapping[str, Any]) -> ProposalFilter:
     InputError
         With everything in the document that is not a filter, each under its name.
     """
-    return _read(document, [])
+    values: dict[str, Any] = {}
+    faults: list[tuple[str, MasterplanError]] = []
+    for name, given in document.items():
+        try:
+            read = _READERS[_one_of(_READERS)(name)]
+            values[_FIELDS[name]] = read(given)
+        except MasterplanError as fault:
+            faults += _faults(name, fault)
+    faults += _contradictions(values)
+    if faults:
+        raise InputError(faults)
+    return ProposalFilter(**values)
 
 
 def from_words(
@@ -155,18 +166,14 @@ def from_words(
         With everything that is not understood, at once, each under the option's name.
     """
     document: dict[str, Any] = {name: value for name, value in locals().items() if value not in (None, "")}
-    faults: list[tuple[str, MasterplanError]] = []
-    for name, split in _SPLITTERS.items():
-        if name in document:
-            try:
-                document[name] = split(document[name])
-            except MasterplanError as fault:
-                del document[name]
-                faults += _faults(name, fault)
-    return _read(document, faults)
+    document["gate"] = [_split_gate(each) for each in gate]
+    document["criterion"] = [_split_criterion(each) for each in criterion]
+    if bbox:
+        document["bbox"] = _split_box(bbox)
+    return from_dict(document)
 
 
-# -- words → JSON --------------------------------------------------------------------------
+# -- words → JSON: what does not come apart is left as it is, for the reader to refuse -------
 
 _NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
 _CRITERION = re.compile(rf"\s*(\w+)\s*(>=|<=|>|<|=)\s*({_NUMBER})\s*")
@@ -177,26 +184,24 @@ _NOT_A_CRITERION = N_("“{given}” is not a condition on a criterion. Write fo
 _NOT_A_BOX = N_("“{given}” is not a box. Write west,south,east,north in degrees: 27.5,47.1,27.7,47.2.")
 
 
-def _split_gate(typed: str) -> list[str]:
+def _split_gate(typed: str) -> list[str] | str:
     found = _GATE.fullmatch(typed)
-    if found is None:
-        raise MasterplanError(_NOT_A_GATE, given=_short(typed))
-    return list(found.groups())
+    return list(found.groups()) if found else typed
 
 
-def _split_criterion(typed: str) -> list[Any]:
+def _split_criterion(typed: str) -> list[Any] | str:
     found = _CRITERION.fullmatch(typed)
     if found is None:
-        raise MasterplanError(_NOT_A_CRITERION, given=_short(typed))
+        return typed
     key, operator, value = found.groups()
     return [key, operator, float(value.replace(",", "."))]
 
 
-def _split_box(typed: str) -> list[float]:
+def _split_box(typed: str) -> list[float] | str:
     try:
         return [float(part) for part in typed.split(",")]
     except ValueError:
-        raise MasterplanError(_NOT_A_BOX, given=_short(typed)) from None
+        return typed
 
 
 # -- JSON → values -------------------------------------------------------------------------
@@ -204,19 +209,6 @@ def _split_box(typed: str) -> list[float]:
 _UNKNOWN = N_("“{given}” is not known here. Known are: {known}.")
 _NOT_UNDERSTOOD = N_("“{given}” is not understood here.")
 _TOO_MANY = N_("At most {most} values are possible here.")
-
-
-def _read(document: Mapping[str, Any], faults: list[tuple[str, MasterplanError]]) -> ProposalFilter:
-    values: dict[str, Any] = {}
-    for name, given in document.items():
-        try:
-            values[_FIELDS[_one_of(_READERS)(name)]] = _READERS[name](given)
-        except MasterplanError as fault:
-            faults += _faults(name, fault)
-    faults += _contradictions(values)
-    if faults:
-        raise InputError(faults)
-    return ProposalFilter(**values)
 
 
 def _faults(name: str, fault: MasterplanError) -> list[tuple[str, MasterplanError]]:
@@ -283,13 +275,18 @@ def _score(given: Any) -> float:
     return _number(given)
 
 
+#: Beyond these PostgreSQL or Python run out of calendar.
+_YEARS = range(1900, 3000)
+
+
 def _day(given: Any) -> date:
     try:
-        return date.fromisoformat(given)
+        day = date.fromisoformat(given)
     except (TypeError, ValueError):
-        raise MasterplanError(
-            N_("“{given}” is not a date. Write year-month-day: 2026-11-23."), given=_short(given)
-        ) from None
+        day = None
+    if day is None or day.year not in _YEARS:
+        raise MasterplanError(N_("“{given}” is not a date. Write year-month-day: 2026-11-23."), given=_short(given))
+    return day
 
 
 #: PostgreSQL holds no zero bytes, UTF-8 no halves of surrogate pairs.
@@ -342,12 +339,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "since": _day,
     "until": _day,
 }
-
-
-#: What of the typed words needs taking apart before it is JSON.
-_SPLITTERS: dict[str, Callable[[Any], Any]] = {
-    "bbox": _split_box, "gate": _many(_split_gate), "criterion": _many(_split_criterion)
-}  # fmt: skip
 
 
 def _short(given: Any) -> str:
