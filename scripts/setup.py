@@ -104,7 +104,10 @@ def lint() -> int:
 def static_checks() -> list[str]:
     """The names of the checks that fail."""
     return _failing(
-        {"ruff": [_tool("ruff"), "check", "."], "import-linter": [_tool("lint-imports"), "--no-logo"]}
+        {
+            "ruff": [_tool("ruff"), "check", "--output-format=concise", "."],
+            "import-linter": [_tool("lint-imports"), "--no-logo"],
+        }
     )
 
 
