@@ -225,7 +225,6 @@ def _child_environment() -> dict[str, str]:
         **gdal_lock.environment(frozenset({"GPKG"})),
         "PYTHONUTF8": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }

@@ -104,6 +104,12 @@ def _repaired_polygon(geometry: Geometry, notes: list[Note]) -> Geometry:
         if not shapely.equals_identical(oriented, geometry):
             notes.append(("winding", REPAIRED, None))
         return oriented
+    parts = shapely.get_parts(geometry)
+    if len(parts) > 1 and shapely.is_valid(parts).all():
+        # Each part is sound: together they mean what either of them covers.
+        joined = shapely.union_all(parts)
+        notes.append(("parts_merged", REPAIRED, {"percent": _percent(1 - joined.area / geometry.area)}))
+        return shapely.orient_polygons(joined)
     before = geometry.area
     try:
         repaired = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
@@ -117,11 +123,15 @@ def _repaired_polygon(geometry: Geometry, notes: list[Note]) -> Geometry:
     disagreement = abs(after - even_odd) / max(after, even_odd)
     place = _place_of_fault(geometry)
     if change > MAX_AREA_CHANGE or disagreement > MAX_REPAIR_DISAGREEMENT:
-        percent = round(100 * max(change, disagreement), 1)
+        percent = _percent(max(change, disagreement))
         raise FeatureRefused("polygon_ambiguous", percent=percent, place=place)
-    facts = {"percent": round(100 * change, 2), "place": place}
+    facts = {"percent": _percent(change), "place": place}
     notes.append(("polygon_repaired", REPAIRED, facts))
     return shapely.orient_polygons(repaired)
+
+
+def _percent(share: float) -> float:
+    return abs(round(100 * share, 2))
 
 
 def _place_of_fault(geometry: Geometry) -> str:

@@ -88,6 +88,7 @@ MESSAGES: dict[str, str] = {
     "ring_closed": N_("The outline was not closed; it was closed with its first position."),
     "winding": N_("Outlines drawn clockwise were turned round in {count} rows: {rows}."),
     "vertices_repeated": N_("Vertices given twice in a row were given once in {count} rows: {rows}."),
+    "parts_merged": N_("Parts that lie over one another were joined; the area changed by {percent} %."),
     "polygon_repaired": N_(
         "The outline crosses itself (near {place}); it was repaired, the area changed by {percent} %."
     ),

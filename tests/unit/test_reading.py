@@ -206,6 +206,29 @@ def test_a_crossing_outline_is_repaired_in_its_dimension() -> None:
     assert result.issues[0].facts["percent"] > 0
 
 
+def test_a_spike_is_cut_off_and_leaves_a_polygon() -> None:
+    spiked = [[27, 47], [28, 47], [28, 48], [29, 49], [28, 48], [27, 48], [27, 47]]
+    result = read_features(collection(polygon(spiked)))
+    assert codes(result) == ["polygon_repaired"]
+    assert result.features[0].geometry.equals(shapely.box(27, 47, 28, 48))
+
+
+def test_a_hole_that_reaches_outside_is_cut_out() -> None:
+    shell = [[27, 47], [28, 47], [28, 48], [27, 48], [27, 47]]
+    hole = [[27.5, 47.5], [27.5, 47.6], [28.1, 47.6], [28.1, 47.5], [27.5, 47.5]]
+    result = read_features(collection(polygon(shell, hole)))
+    assert codes(result) == ["polygon_repaired"]
+    assert result.features[0].geometry.area == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(("shift", "area"), [(0.5, 1.5), (0, 1)])
+def test_parts_that_overlap_are_joined(shift: float, area: float) -> None:
+    parts = [list(shapely.box(x, 47, x + 1, 48).exterior.coords) for x in (27, 27 + shift)]
+    result = read_features(collection({"type": "MultiPolygon", "coordinates": [[part] for part in parts]}))
+    assert codes(result, "repaired") == ["parts_merged"]
+    assert result.features[0].geometry.area == pytest.approx(area)
+
+
 def test_a_figure_of_eight_is_refused() -> None:
     eight = [[27, 47], [28, 48], [28, 47], [27, 48], [27, 47]]
     assert codes(read_features(collection(polygon(eight))), "refused") == ["polygon_ambiguous"]
