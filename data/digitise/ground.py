@@ -7,18 +7,29 @@ the drawn city and roads. They give every place a value of the right order, neve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import shapely
 import shapely.ops
-from shapely import LineString, Point
+from shapely import LineString
 from shapely.geometry.base import BaseGeometry
 
 from data.digitise import waters
 from data.digitise.geometry import (
-    LonLat, Raster, blob, coverage, curve, degrees, metres, point, polygons, ribbon, ripple, smooth_arcs, xy,
+    LonLat,
+    Raster,
+    blob,
+    coverage,
+    curve,
+    degrees,
+    metres,
+    point,
+    polygons,
+    ribbon,
+    ripple,
+    smooth_arcs,
+    xy,
 )
 from data.digitise.network import radial, ring
 from data.digitise.roads import PROSPECTIVE, RADIALS

@@ -9,7 +9,18 @@ import shapely.ops
 from shapely.geometry.base import BaseGeometry
 
 from data.digitise import waters
-from data.digitise.geometry import LonLat, area_within, blob, curve, degrees, largest, metres, plot_of_land, ribbon, roughened
+from data.digitise.geometry import (
+    LonLat,
+    area_within,
+    blob,
+    curve,
+    degrees,
+    largest,
+    metres,
+    plot_of_land,
+    ribbon,
+    roughened,
+)
 from data.digitise.writing import REPORT, TEAM, Feature, feature, rounded
 
 PRESS = "apix.ro, bzi.ro, ziarulevenimentul.ro, g4media.ro"

@@ -27,13 +27,13 @@ LEAST_CROSSING_M = 100.0
 FORBIDDEN = "şţŞŢ"  # with cedilla; Romanian wants the comma below
 
 EXPECTED_LAYERS = {
-    "rings": "LineString", "radials": "LineString", "prospective_radials": "LineString", "transport_stops": "Point",
-    "strategic_zones": "Polygon", "underused_land": "Polygon", "intravilan": "Polygon",
-    "green_blue_concept": "Polygon", "green_blue_metropolitan": "Polygon", "green_blue_urban": "Polygon",
-    "green_access": "Polygon", "protected_areas": "Polygon", "watercourses": "LineString", "flood_bands": "Polygon",
-    "stormwater": "Polygon", "heat": "Polygon", "relief": "Polygon", "wind": "Point",
-    "ventilation_corridors": "Polygon", "unstable_slopes": "Polygon", "pollutants": "Polygon",
-    "uat": "MultiPolygon", "population": "Point",
+    "rings": "LineString", "radials": "LineString", "prospective_radials": "LineString",
+    "transport_stops": "Point", "strategic_zones": "Polygon", "underused_land": "Polygon",
+    "intravilan": "Polygon", "green_blue_concept": "Polygon", "green_blue_metropolitan": "Polygon",
+    "green_blue_urban": "Polygon", "green_access": "Polygon", "protected_areas": "Polygon",
+    "watercourses": "LineString", "flood_bands": "Polygon", "stormwater": "Polygon", "heat": "Polygon",
+    "relief": "Polygon", "wind": "Point", "ventilation_corridors": "Polygon", "unstable_slopes": "Polygon",
+    "pollutants": "Polygon", "uat": "MultiPolygon", "population": "Point",
 }
 COVERAGES = ("uat", "heat", "relief", "pollutants")
 # The public statistics again, apart from the digitising code: population 2021, km², seat, lists, neighbours.
@@ -67,7 +67,7 @@ FACTS = """
 100219|Voinești|comună|7105|62.84|27.43081, 47.07486| L|Horlești;Miroslava;Mogoșești
 99879|Țigănași|comună|4114|64.12|27.46844, 47.33182| L|Movileni;Popricani;Victoria
 99922|Țuțora|comună|2063|37.94|27.79582, 47.13362|A L|Comarna;Holboca;Prisăcani;Tomești;Ungheni
-"""
+"""  # noqa: E501
 ZONE_SIZE = 28
 
 _to_metres = Transformer.from_crs(4326, 3844, always_xy=True)
@@ -161,9 +161,9 @@ def test_every_catalogue_entry_is_complete_and_honest() -> None:
 
 def test_place_carries_the_disclaimer_word_for_word() -> None:
     assert place()["disclaimer_ro"] == (
-        "MasterPlanul Metropolitan are caracter orientativ și de coordonare. Nu este documentație de amenajare a "
-        "teritoriului sau de urbanism în sensul Legii nr. 350/2001, nu ține loc de certificat de urbanism, aviz sau "
-        "autorizație și nu înlocuiește consultarea prevăzută de Ordinul nr. 2701/2010."
+        "MasterPlanul Metropolitan are caracter orientativ și de coordonare. Nu este documentație de "
+        "amenajare a teritoriului sau de urbanism în sensul Legii nr. 350/2001, nu ține loc de certificat "
+        "de urbanism, aviz sau autorizație și nu înlocuiește consultarea prevăzută de Ordinul nr. 2701/2010."
     )
     assert place()["indicative_ro"] == "Schiță orientativă – nu este planșa oficială"
     assert place()["disclaimer_en"] and place()["indicative_en"]
@@ -244,15 +244,19 @@ def test_polygons_follow_the_right_hand_rule(layer: str) -> None:
 
 
 def test_statuses_where_they_apply() -> None:
-    for layer, wanted in (("radials", {"existing"}), ("prospective_radials", {"prospective"}),
-                          ("green_access", {"existing", "proposed"}), ("strategic_zones", {"existing", "proposed"})):
+    for layer, wanted in (
+        ("radials", {"existing"}),
+        ("prospective_radials", {"prospective"}),
+        ("green_access", {"existing", "proposed"}),
+        ("strategic_zones", {"existing", "proposed"}),
+    ):
         assert {p.get("status") for p in properties(layer).values()} == wanted
     for layer, entry in declared().items():
         if entry["kind"] == "plan":
             assert all("status" in p for p in properties(layer).values()), layer
 
 
-# ── UATs ────────────────────────────────────────────────────────────────────────────────────────────────────
+# UATs
 
 def test_uats_are_those_of_the_facts() -> None:
     assert len(features("uat")) == 29
@@ -298,7 +302,8 @@ def test_coverages_have_neither_gap_nor_overlap(layer: str) -> None:
     zone = shapely.union_all(list(cells().values()))
     whole = shapely.union_all(parts)
     assert whole.geom_type == "Polygon" and not whole.interiors
-    assert metres(whole.symmetric_difference(zone)).area < rounding_m2(metres(zone))
+    slivers = metres(whole.symmetric_difference(zone))
+    assert slivers.buffer(-0.3).is_empty  # six decimals move an edge by about 0.1 m
 
 
 def test_the_prut_is_the_eastern_border() -> None:
@@ -308,7 +313,7 @@ def test_the_prut_is_the_eastern_border() -> None:
     assert zone.contains(metres(PIATA_UNIRII))
 
 
-# ── rings and radials ───────────────────────────────────────────────────────────────────────────────────────
+# rings and radials
 
 def test_rings_are_closed_simple_and_nested_around_piata_unirii() -> None:
     assert sorted(p["ring"] for p in properties("rings").values()) == ["R1", "R2", "R3"]
@@ -381,7 +386,7 @@ def test_uats_without_a_prospective_radial_are_listed_as_such() -> None:
             assert touches or p["siruta"] in passed, p["name_ro"]
 
 
-# ── the other layers ────────────────────────────────────────────────────────────────────────────────────────
+# the other layers
 
 def test_residents_add_up_to_the_census() -> None:
     sums: Counter[str] = Counter()
@@ -454,9 +459,10 @@ def test_named_strategic_zones_ship_with_a_mix() -> None:
 
 def test_values_are_of_a_plausible_size() -> None:
     ranges = {
-        ("heat", "anomaly_c"): (-4, 8), ("relief", "altitude_m"): (20, 460), ("relief", "slope_percent"): (0, 45),
-        ("pollutants", "no2_ugm3"): (3, 60), ("pollutants", "pm10_ugm3"): (8, 60),
-        ("pollutants", "pm25_ugm3"): (4, 40), ("wind", "speed_ms"): (0.3, 8), ("wind", "direction_deg"): (0, 360),
+        ("heat", "anomaly_c"): (-4, 8), ("relief", "altitude_m"): (20, 460),
+        ("relief", "slope_percent"): (0, 45), ("pollutants", "no2_ugm3"): (3, 60),
+        ("pollutants", "pm10_ugm3"): (8, 60), ("pollutants", "pm25_ugm3"): (4, 40),
+        ("wind", "speed_ms"): (0.3, 8), ("wind", "direction_deg"): (0, 360),
         ("watercourses", "width_m"): (1, 120), ("ventilation_corridors", "direction_deg"): (0, 360),
     }
     for (layer, key), (least, most) in ranges.items():
