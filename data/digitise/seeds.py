@@ -1,6 +1,7 @@
 """Seeds of the indicative UAT tessellation: name|easting northing weight; … (km, km, km²; in rippled Stereo 70).
 
-Found by annealing towards the areas and the neighbour list of facts.py alone; seats stay in their cells.
+Found by annealing towards the areas and the neighbour list of facts.py, with seats and the villages of
+settlements.py in their own cells; no boundary file was read.
 """
 
 SEEDS = """
