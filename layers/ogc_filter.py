@@ -48,8 +48,8 @@ _GEOMETRIES = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString",
 #: Control characters and half characters: PostgreSQL cuts a statement at a zero byte.
 UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
-_DATE = re.compile(r"[12]\d{3}-\d{2}-\d{2}")
-_TIME = re.compile(r"[12]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})")
+_DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(_DATE.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
 #: How fine the edges of a box are drawn, in degrees: a parallel is not straight in a projected CRS.
 _EDGE_STEP_DEGREES = 0.2

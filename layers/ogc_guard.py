@@ -69,7 +69,7 @@ _PARTS = {
     "collectionId": r"[A-Za-z][A-Za-z0-9_.]{0,80}",
     "itemId": r"[^/]{1,200}",
     "tileMatrixSetId": TILE_MATRIX_SET,
-    "z": r"\d{1,2}", "x": r"\d{1,7}", "y": r"\d{1,7}",
+    "z": "[0-9]{1,2}", "x": "[0-9]{1,7}", "y": "[0-9]{1,7}",
 }  # fmt: skip
 
 
