@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP = $(PYTHON) scripts/setup.py
 
-.PHONY: help run stop test install lint bench proof lock clean erase
+.PHONY: help run stop test install lint bench proof lock messages clean erase
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ proof: ## the full figures that the issues ask for, into docs/proof/
 
 lock: ## write the lock files anew, with the newest versions allowed
 	@$(SETUP) lock
+
+messages: ## bring the Romanian catalogues up to date with the sentences in the code
+	@.venv/bin/python scripts/messages.py
 
 clean: ## remove .venv and node_modules; the database stays
 	@$(SETUP) clean

@@ -88,5 +88,5 @@ def _panel_layer(layer, row, language: str) -> dict[str, Any]:
         "source": translate(N_("Source: {source}, {date}")).format(
             source=row.source, date=day(row.source_date, language)
         ),
-        "data": f"/ogc/collections/api.{layer.id}/items?f=geojson&limit=1000",
+        "data": f"/ogc/collections/{layer.id}/items?f=geojson&limit=10000",
     }

@@ -128,7 +128,7 @@ def _role_switch(chosen: str) -> None:
     translate = translator(chosen)
     now = actor()
     with st.container(border=True):
-        st.markdown(f"**{translate(N_('Demonstration'))}**")
+        st.markdown("**" + translate(N_("Demonstration")) + "**")
         st.caption(translate(N_("Only on this machine, until sign-in exists: try the application in each role.")))
         role = st.selectbox(
             translate(N_("Role")), demonstration.ROLES, index=demonstration.ROLES.index(now.role),
