@@ -19,7 +19,6 @@ from masterplan.formats import day, number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
-from masterplan.place import place
 from masterplan.settings import PROJECT_ROOT
 
 #: The member lists that the zone is the union of.
@@ -40,7 +39,7 @@ _UATS = text("""
     FROM masterplan.current_feature WHERE layer_id = 'uat' ORDER BY name_ro COLLATE "ro-x-icu"
 """)
 _EDITION = text("SELECT label, status FROM masterplan.edition ORDER BY id DESC LIMIT 1")
-EDITION_STATUS_NAMES = {"draft": N_("draft"), "published": N_("published")}
+EDITION_STATUS_NAMES = {"draft": N_("working edition"), "published": N_("published edition")}
 
 
 def show(view: View) -> None:
@@ -90,7 +89,6 @@ def _what(view: View) -> None:
         N_("The masterplan is living and directing: it coordinates the general urban plans (PUG) and the mobility plans"
            " (PMUD) of the UATs, and does not replace them."),
     )  # fmt: skip
-    st.info(plain(place().text("disclaimer", view.language)), icon=":material/gavel:")
     st.caption(plain(" · ".join(_versions(view))))
 
 

@@ -116,9 +116,10 @@ def _gates(view: View, criteria: CriteriaSet, theme: str | None) -> None:
         "A gate is a condition: pass, fail, or a person has to look. It never mixes with the points. Measured on an"
         " indicative layer a gate never fails: it asks for a person."
     )))  # fmt: skip
-    for gate in gates:
-        with st.expander(plain(gate.question[view.language])):
-            _about_gate(view, gate)
+    with st.container(gap="xsmall"):
+        for gate in gates:
+            with st.expander(f"{plain(gate.question[view.language])}{_about_layers(view, gate)}"):
+                _about_gate(view, gate)
 
 
 def _scored(view: View, criteria: CriteriaSet, theme: str | None) -> None:
@@ -134,11 +135,18 @@ def _scored(view: View, criteria: CriteriaSet, theme: str | None) -> None:
         if not members:
             continue
         share = _percents(view, _group_shares(criteria, group, theme))
-        st.subheader(f"{plain(name[view.language])} · {share}", anchor=False)
-        for criterion in members:
-            weight = _percents(view, _shares(criteria, criterion, theme))
-            with st.expander(f"{plain(criterion.question[view.language])} · {weight}"):
-                _about_scored(view, criterion)
+        st.subheader(f"{plain(name[view.language])} :gray[· {plain(share)}]", anchor=False)
+        with st.container(gap="xsmall"):
+            for criterion in members:
+                weight = _percents(view, _shares(criteria, criterion, theme))
+                with st.expander(f"{plain(criterion.question[view.language])} :gray[· {plain(weight)}]"):
+                    _about_scored(view, criterion)
+
+
+def _about_layers(view: View, gate: Gate) -> str:
+    """The layers that a gate looks at, beside its question."""
+    names = ", ".join(layer_name(view, layer) for layer in gate.spec.layers)
+    return f" :gray[· {plain(names)}]" if names else ""
 
 
 def _asked_of(theme: str | None) -> Iterator[tuple[str, str]]:
@@ -170,13 +178,13 @@ def _percents(view: View, percents: list[float]) -> str:
 
 def _about_gate(view: View, gate: Gate) -> None:
     words, facts = st.columns([3, 2], gap="large")
-    with words:
+    with words.container(gap="xsmall"):
         _why(view, gate)
         _fact(view, N_("What you can do"), gate.remedy[view.language])
         if gate.institution:
             _fact(view, N_("Whom to ask"), gate.institution[view.language])
         _applies(view, gate)
-    with facts:
+    with facts.container(gap="xsmall"):
         _measure(view, gate.spec)
         st.markdown(f"**{view(N_('Rule'))}**")
         for line in _rule(view, gate):
@@ -185,10 +193,10 @@ def _about_gate(view: View, gate: Gate) -> None:
 
 def _about_scored(view: View, criterion: Scored | Judged) -> None:
     words, facts = st.columns([3, 2], gap="large")
-    with words:
+    with words.container(gap="xsmall"):
         _why(view, criterion)
         _applies(view, criterion)
-    with facts:
+    with facts.container(gap="xsmall"):
         if isinstance(criterion, Judged):
             _fact(view, N_("What is measured"), view(N_("nothing: a planner judges")))
             _fact(view, N_("Scale"), criterion.scale[view.language])

@@ -36,7 +36,7 @@ from proposals.filters import (
     from_dict,
 )
 from proposals.pages import result
-from proposals.pages.details import KIND_NAMES, STATUS_BADGES, details
+from proposals.pages.details import KIND_NAMES, STATUS_BADGES, STATUS_NAMES, details
 from proposals.pages.form import AUTHOR_NAMES, THEME_NAMES
 from proposals.routes import staff_export, staff_tiles
 from proposals.selecting import ProposalDetails, ProposalRow, count, counts_by, one, page
@@ -145,7 +145,7 @@ def _filters(view: View, criteria: CriteriaSet, uats: Mapping[str, str]) -> Prop
     words.text_input(view(N_("Search in title, description and code")), key="desk_text", max_chars=LONGEST_TEXT,
                      icon=":material/search:")  # fmt: skip
     _many(view, themes, N_("Theme"), "desk_themes", THEMES, lambda t: view(THEME_NAMES[t]))
-    _many(view, statuses, N_("State"), "desk_statuses", STATUSES, lambda s: view(STATUS_BADGES[s][0]))
+    _many(view, statuses, N_("State"), "desk_statuses", STATUSES, lambda s: view(STATUS_NAMES[s]))
     kind.selectbox(view(N_("Kind")), KINDS, index=None, key="desk_kind", placeholder=view(N_("any")),
                    format_func=lambda k: view(KIND_NAMES[k]))  # fmt: skip
     with st.expander(view(N_("More filters: UAT, author, score, date, gates, criteria")), key="desk_more",
@@ -245,7 +245,7 @@ def _table(view: View, wanted: ProposalFilter) -> None:
             nothing = N_("Nothing has come in yet. What is submitted on the map, or by import, appears here at once.")
         st.info(view(nothing), icon=":material/search_off:")
         return
-    st.caption(plain(_counts(view, by_state, {key: words[0] for key, words in STATUS_BADGES.items()})))
+    st.caption(plain(_counts(view, by_state, STATUS_NAMES)))
     st.caption(plain(_counts(view, by_theme, THEME_NAMES)))
     sort, download = st.columns(2, vertical_alignment="bottom")
     chosen_order = sort.selectbox(view(N_("Sorted by")), list(ORDERS), key="desk_order",
@@ -283,14 +283,14 @@ def _rows(view: View, rows: Sequence[ProposalRow], key: str) -> None:
     columns = {
         view(N_("Title")): [row.title for row in rows],
         view(N_("Score")): ["–" if row.total is None else number(row.total, 1, view.language) for row in rows],
-        view(N_("State")): [view(STATUS_BADGES[row.status][0]) for row in rows],
+        view(N_("State")): [view(STATUS_NAMES[row.status]) for row in rows],
         view(N_("Theme")): [view(THEME_NAMES[row.theme]) for row in rows],
         view(N_("UAT")): [row.uat_name or "–" for row in rows],
         view(N_("Kind")): [view(KIND_NAMES[row.kind]) for row in rows],
         view(N_("Date")): [day(row.created_at, view.language) for row in rows],
         view(N_("Code")): receipts,
     }
-    widths = {view(N_("Title")): "medium", view(N_("Score")): "small"}
+    widths = {view(N_("Title")): 210, view(N_("Score")): 65, view(N_("State")): 75, view(N_("Theme")): 150}
     st.dataframe(
         columns, hide_index=True, key=key, on_select=partial(_choose, key, receipts), selection_mode="single-row",
         height=_ROW_PX * (1 + min(len(rows), _MOST_ROWS_SEEN)) + 2,

@@ -14,6 +14,7 @@ from proposals.pages.form import AUTHOR_NAMES, CHANNEL_NAMES, STAGE_NAMES, THEME
 from proposals.selecting import ProposalDetails
 
 KIND_NAMES = {"observation": N_("observation"), "proposal": N_("project proposal")}
+STATUS_NAMES = {"submitted": N_("received"), "published": N_("public"), "hidden": N_("hidden")}
 STATUS_BADGES = {
     "submitted": (N_("received, not public yet"), ":material/schedule:", "orange"),
     "published": (N_("public"), ":material/public:", "green"),

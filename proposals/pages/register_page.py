@@ -20,7 +20,7 @@ from masterplan.uats import uat_names
 from proposals.criteria import THEMES
 from proposals.filters import EVERYTHING, KINDS, LONGEST_TEXT, ProposalFilter
 from proposals.pages import result
-from proposals.pages.details import KIND_NAMES, STATUS_BADGES, details
+from proposals.pages.details import KIND_NAMES, STATUS_BADGES, STATUS_NAMES, details
 from proposals.pages.form import THEME_NAMES
 from proposals.selecting import ProposalDetails, ProposalRow, count, one, page
 from proposals.submitting import Outcome, load_result
@@ -124,16 +124,16 @@ def _rows(view: View, rows: Sequence[ProposalRow], key: str) -> None:
     receipts = [row.receipt for row in rows]
     columns = {
         view(N_("Title")): [row.title for row in rows],
-        view(N_("Theme")): [view(THEME_NAMES[row.theme]) for row in rows],
         view(N_("Score")): ["–" if row.total is None else number(row.total, 1, view.language) for row in rows],
+        view(N_("Theme")): [view(THEME_NAMES[row.theme]) for row in rows],
         view(N_("UAT")): [row.uat_name or "–" for row in rows],
         view(N_("Date")): [day(row.created_at, view.language) for row in rows],
         view(N_("Kind")): [view(KIND_NAMES[row.kind]) for row in rows],
         view(N_("Code")): receipts,
     }
     if any(row.status != "published" for row in rows):
-        columns[view(N_("State"))] = [view(STATUS_BADGES[row.status][0]) for row in rows]
-    widths = {view(N_("Title")): "large", view(N_("Score")): "small"}
+        columns[view(N_("State"))] = [view(STATUS_NAMES[row.status]) for row in rows]
+    widths = {view(N_("Title")): 230, view(N_("Score")): 65, view(N_("Theme")): 150}
     st.dataframe(
         columns, hide_index=True, key=key, on_select=partial(_choose, key, receipts), selection_mode="single-row",
         height=_ROW_PX * (1 + min(len(rows), _MOST_ROWS_SEEN)) + 2,

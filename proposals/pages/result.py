@@ -106,7 +106,7 @@ def standing(view: View, outcome: Outcome) -> None:
     )  # fmt: skip
     st.subheader(view(heading), anchor=False)
     if outcome.score is None:
-        st.info(view(N_("Not measured yet. The result appears here by itself, usually within a minute.")))
+        st.info(view(N_("Not measured yet. Come back in a minute: the result appears here.")))
         return
     _total(view, outcome, outcome.score)
     _gates(view, outcome.criteria, outcome.score.results)
@@ -142,7 +142,7 @@ def _coverage(view: View, coverage: float) -> str:
 
 def _gates(view: View, criteria: CriteriaSet, results: Mapping[str, Mapping[str, Any]]) -> None:
     asked = [gate for gate in criteria.gates if gate.key in results]
-    st.markdown(f"#### {view(N_('Gates'))}")
+    st.markdown(f"##### {view(N_('Gates'))}")
     if not asked:
         st.caption(view(N_("No gate applies to this theme.")))
         return
@@ -177,12 +177,12 @@ def _what_to_do(view: View, gate: Gate, result: Mapping[str, Any]) -> None:
 
 def _sentences(view: View, criterion: Criterion, result: Mapping[str, Any]) -> list[str]:
     told = explain(criterion, result, layer_name(view, result.get("layer")))
-    return [view(msgid, **_filled(view, view(msgid), facts, result.get("unit", ""))) for msgid, facts in told]
+    return [view(msgid, **_filled(view, msgid, facts, result.get("unit", ""))) for msgid, facts in told]
 
 
-def _filled(view: View, sentence: str, facts: Mapping[str, Any], unit: str) -> dict[str, str]:
+def _filled(view: View, msgid: str, facts: Mapping[str, Any], unit: str) -> dict[str, str]:
     """The facts of a sentence in the reader's words; a unit is added where the sentence lacks it."""
-    unit_written = {name for name, _ in _UNIT_WRITTEN.findall(sentence)}
+    unit_written = {name for name, _ in _UNIT_WRITTEN.findall(msgid)}
     filled = {}
     for name, fact in facts.items():
         if name in ("value", "limit"):
@@ -211,43 +211,46 @@ def _against(view: View, result: Mapping[str, Any]) -> str:
 
 
 def _scores(view: View, criteria: CriteriaSet, results: Mapping[str, Mapping[str, Any]]) -> None:
-    st.markdown(f"#### {view(N_('Scored criteria'))}")
+    st.markdown(f"##### {view(N_('Scored criteria'))}")
     asked = [criterion for criterion in criteria.weighted if criterion.key in results]
     if not asked:
         st.caption(view(N_("No scored criterion applies to this theme.")))
         return
-    rows = [_score_row(view, criterion, results[criterion.key]) for criterion in asked]
-    st.table({name: [row[name] for row in rows] for name in rows[0]}, border="horizontal")
     st.caption(view(N_("Contribution = score × weight. The contributions add up to the weighted total.")))
+    for criterion in asked:
+        with st.container(gap="xsmall"):
+            _scored(view, criterion, results[criterion.key])
 
 
-def _score_row(view: View, criterion: Criterion, result: Mapping[str, Any]) -> dict[str, str]:
-    assessed = result.get("score") is not None
-    share, score = result["share"], result.get("score")
-    return {
-        view(N_("Criterion")): f"**{plain(criterion.question[view.language])}** {_under(view, criterion, result)}",
-        view(N_("Measured")): plain(_value(view, criterion, result)),
-        view(N_("Score")): number(score, 0, view.language) if assessed else plain(view(N_("not assessed"))),
-        view(N_("Weight")): f"{number(100 * share, 1, view.language)} %" if assessed else "–",
-        view(N_("Contribution")): number(share * score, 1, view.language) if assessed else "–",
-    }
+def _scored(view: View, criterion: Criterion, result: Mapping[str, Any]) -> None:
+    """A few short lines and a bar: it must be read in a narrow column, where a table of six columns is not."""
+    st.markdown(f"**{plain(criterion.question[view.language])}**")
+    score, share = result.get("score"), result["share"]
+    if score is None:
+        st.markdown(badge(view, VERDICT_BADGES, "not_assessed"))
+    else:
+        st.progress(score / 100, text=plain(view(
+            N_("{score} of 100 points · weight {weight} % · contribution {contribution}"),
+            score=number(score, 0, view.language), weight=number(100 * share, 1, view.language),
+            contribution=number(share * score, 1, view.language),
+        )))  # fmt: skip
+    st.caption(plain(" · ".join(_how(view, criterion, result))))
 
 
-def _value(view: View, criterion: Criterion, result: Mapping[str, Any]) -> str:
-    if not isinstance(criterion, Scored):
-        return view(N_("judged by a planner"))
-    return measured(view, result.get("value"), result.get("unit", ""))
-
-
-def _under(view: View, criterion: Criterion, result: Mapping[str, Any]) -> str:
-    """What stands under the question: what it was measured against, and what capped or kept back the score."""
-    notes = [_against(view, result)] if result.get("layer") else []
-    notes += [
-        view(msgid, **_filled(view, view(msgid), facts, result.get("unit", "")))
+def _how(view: View, criterion: Criterion, result: Mapping[str, Any]) -> list[str]:
+    """What was measured and against what, and what capped or kept back the score."""
+    parts = []
+    if isinstance(criterion, Scored) and result.get("value") is not None:
+        value = measured(view, result["value"], result.get("unit", ""))
+        parts.append(view(N_("measured: {value}"), value=value))
+    if result.get("layer"):
+        parts.append(_against(view, result))
+    parts += [
+        view(msgid, **_filled(view, msgid, facts, result.get("unit", "")))
         for msgid, facts in explain(criterion, result, "")
         if "cap" in facts or result.get("score") is None and "{value}" not in msgid
     ]
-    return "".join(f"  \n:small[:gray[{plain(note)}]]" for note in notes)
+    return parts or [view(N_("judged by a planner"))]
 
 
 def _measured_on(view: View, outcome: Outcome) -> None:
