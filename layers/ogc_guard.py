@@ -192,8 +192,8 @@ def _clean(
 ) -> Scope:
     """A request of our own making: nothing of the caller's but what was checked.
 
-    tipg builds its links from `app_root_path` and finds its routes by `router`, both of
-    which a mount leaves pointing at the outer application.
+    That includes `app_root_path` and `router`, which a mount leaves pointing at the outer
+    application: with them tipg's links would lead past the mount.
     """
     root = scope.get("root_path", "")
     host = [pair for pair in scope["headers"] if pair[0] == b"host"]
@@ -207,7 +207,6 @@ def _clean(
         "path": root + path,
         "raw_path": (root + path).encode(),
         "root_path": root,
-        "app_root_path": root,
         "query_string": urlencode(query).encode(),
         "headers": [*host, (b"accept", accept.encode())],
         "state": state,
