@@ -14,6 +14,7 @@ from masterplan.actors import VISITOR, Actor, Role
 from masterplan.database import transaction
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
+from masterplan.pages.plain import plain
 from masterplan.place import place
 
 #: Given for every page: Streamlit would fetch a page's own icon from another host.
@@ -77,7 +78,7 @@ def run_page(show: Callable[[View], None]) -> None:
         st.warning(away.message(chosen), icon=":material/cloud_off:")
         st.button(translate(N_("Try again")))
     except MasterplanError as error:
-        st.error(error.message(chosen), icon=":material/error:")
+        st.error(plain(error.message(chosen)), icon=":material/error:")
     disclaimer(chosen)
 
 

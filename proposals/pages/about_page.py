@@ -158,17 +158,21 @@ def _sources(view: View) -> None:
 
 
 def _layer_table(view: View, rows: list[Row]) -> None:
-    standing = {True: N_("indicative"), False: N_("official")}
     st.table({
         view(N_("Layer")): [f"**{plain(getattr(row, f'name_{view.language}'))}**" for row in rows],
-        view(N_("Source")): [plain(row.source) for row in rows],
-        view(N_("Date")): [day(row.source_date, view.language) for row in rows],
+        view(N_("Source and date")): [plain(f"{row.source} · {day(row.source_date, view.language)}") for row in rows],
         view(N_("Licence")): [plain(row.licence) for row in rows],
-        view(N_("Standing")): [view(standing[row.indicative]) for row in rows],
-        view(N_("Accuracy")): [quantity(row.accuracy_m, "m", view.language) for row in rows],
-        view(N_("Version")): [str(row.version) for row in rows],
-        view(N_("Features")): [number(row.feature_count, 0, view.language) for row in rows],
+        view(N_("Standing and accuracy")): [plain(" · ".join(_standing(view, row))) for row in rows],
     }, border="horizontal")  # fmt: skip
+
+
+def _standing(view: View, row: Row) -> list[str]:
+    return [
+        view(N_("indicative") if row.indicative else N_("official")),
+        f"± {quantity(row.accuracy_m, 'm', view.language)}",
+        view(N_("version {version}"), version=row.version),
+        view(N_("features: {count}"), count=number(row.feature_count, 0, view.language)),
+    ]
 
 
 def _members(view: View) -> None:

@@ -17,7 +17,17 @@ from masterplan.formats import day, number
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
-from proposals.criteria import THEMES, CriteriaSet, Criterion, Gate, Judged, MeasureSpec, Scored, group_weights
+from proposals.criteria import (
+    THEMES,
+    VERDICTS,
+    CriteriaSet,
+    Criterion,
+    Gate,
+    Judged,
+    MeasureSpec,
+    Scored,
+    group_weights,
+)
 from proposals.criteria_store import in_force
 from proposals.measures import COMPARISONS, GEOMETRIES
 from proposals.pages.form import THEME_NAMES
@@ -262,7 +272,7 @@ def _words_of(view: View, attribute: Any):
 def _rule(view: View, gate: Gate) -> Iterator[str]:
     """When the gate passes and what it says otherwise, a line each."""
     if gate.words:
-        for word, verdict in gate.words.items():
+        for word, verdict in sorted(gate.words.items(), key=lambda pair: VERDICTS.index(pair[1])):
             yield f"{badge(view, VERDICT_BADGES, verdict)} {plain(view(MEASURED_WORDS[word]))}"
         return
     sign = OPERATOR_SIGNS[gate.operator]
@@ -289,7 +299,8 @@ def _value_function(view: View, criterion: Scored) -> None:
     """The value function as a table and, where it has points, as a curve."""
     function = criterion.value_function
     st.markdown(f"**{view(N_('Value function'))}**")
-    pairs = function.categories.items() if function.categories else function.points
+    categories = sorted(function.categories.items(), key=lambda pair: -pair[1])
+    pairs = categories or function.points
     rows = [(plain(measured(view, value, criterion.unit)), number(score, 0, view.language)) for value, score in pairs]
     st.table({view(N_("Measured")): [value for value, _ in rows], view(N_("Score")): [score for _, score in rows]},
              border="horizontal")  # fmt: skip

@@ -245,13 +245,13 @@ def _table(view: View, wanted: ProposalFilter) -> None:
             nothing = N_("Nothing has come in yet. What is submitted on the map, or by import, appears here at once.")
         st.info(view(nothing), icon=":material/search_off:")
         return
-    st.caption(plain(_counts(view, by_state, STATUS_NAMES)))
-    st.caption(plain(_counts(view, by_theme, THEME_NAMES)))
     sort, download = st.columns(2, vertical_alignment="bottom")
     chosen_order = sort.selectbox(view(N_("Sorted by")), list(ORDERS), key="desk_order",
                                   format_func=lambda o: view(ORDERS[o][0]))  # fmt: skip
     with download:
         _download(view, wanted)
+    st.caption(plain(_counts(view, by_state, STATUS_NAMES)))
+    st.caption(plain(_counts(view, by_theme, THEME_NAMES)))
     place = st.container()
     pages = ceil(total / ROWS_A_PAGE)
     fingerprint = f"{view.language}_{chosen_order}_{wanted.to_dict()}"
