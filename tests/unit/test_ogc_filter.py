@@ -145,8 +145,8 @@ def test_quotation_marks_do_not_hide_brackets() -> None:
 _PIECES = st.sampled_from([
     "(", ")", "((", "))", "'", "''", '"', ",", " ", "not ", " and ", " or ", "=", "<", "status", "lines",
     "geom", "1", "-", "+", "*", "^", "'x'", "casei(", "pg_sleep(", "s_intersects(geom,", "point(1 2)",
-    "polygon((", "bbox(", "date(", "interval(", "between ", "in (", "like ", "is null", "true", "{", "[", "\\",
-    "\x00", "--", "/*", ";", "::text", "é",
+    "polygon((", "bbox(", "date(", "interval(", "between ", "in (", "like ", "is null", "true", "{", "[",
+    "\\", "\x00", "--", "/*", ";", "::text", "é",
 ])  # fmt: skip
 
 
