@@ -4,37 +4,47 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-import layers.commands
-import masterplan.commands
-import proposals.commands
 from layers import gdal_lock
 from masterplan import console
 from masterplan.errors import MasterplanError
 
-app = typer.Typer(
-    name="masterplan",
-    help="The Iași metropolitan masterplan map: database, layers, criteria, proposals, server.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
-)
-app.add_typer(masterplan.commands.db, name="db")
-app.command()(masterplan.commands.migrate)
-app.add_typer(layers.commands.layers, name="layers")
-app.add_typer(proposals.commands.criteria, name="criteria")
-app.add_typer(proposals.commands.proposals, name="proposals")
-app.add_typer(proposals.commands.demo, name="demo")
-app.command()(proposals.commands.worker)
+
+@cache
+def app() -> typer.Typer:
+    """The command with all its commands.
+
+    Made on demand, since importing the packages reads the settings: a wrong one must be one line too.
+    """
+    import layers.commands
+    import masterplan.commands
+    import proposals.commands
+
+    made = typer.Typer(
+        name="masterplan",
+        help="The Iași metropolitan masterplan map: database, layers, criteria, proposals, server.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+    )
+    made.add_typer(masterplan.commands.db, name="db")
+    made.command()(masterplan.commands.migrate)
+    made.add_typer(layers.commands.layers, name="layers")
+    made.add_typer(proposals.commands.criteria, name="criteria")
+    made.add_typer(proposals.commands.proposals, name="proposals")
+    made.add_typer(proposals.commands.demo, name="demo")
+    made.command()(proposals.commands.worker)
+    made.command()(serve)
+    return made
 
 
-@app.command()
 def serve() -> None:
     """Serve the application until stopped.
 
@@ -53,7 +63,7 @@ def main() -> None:
     """Run the command; errors a person can act on are one line, and the status is 1 (2 for wrong usage)."""
     gdal_lock.lock()  # no command has imported GDAL yet
     try:
-        app(prog_name="masterplan")
+        app()(prog_name="masterplan")
     except MasterplanError as error:
         console.complain(error)
     except ValidationError as invalid:

@@ -49,9 +49,11 @@ def load(
     file: Annotated[
         Path | None,
         typer.Argument(
-    metavar="FILE", help="GeoJSON, GeoPackage or CSV (lon, lat). Without it, every shipped layer is
-    loaded.",
-            exists=True, dir_okay=False, readable=True,
+            metavar="FILE",
+            help="GeoJSON, GeoPackage or CSV (lon, lat). Without it, every shipped layer is loaded.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
         ),
     ] = None,
     layer: Annotated[str | None, typer.Option(metavar="ID", help="The layer that the file becomes.")] = None,
@@ -63,16 +65,19 @@ def load(
     ] = None,
     official: Annotated[
         bool,
-        typer.Option("--official", help="The file is the official one: no longer marked as an indicative sketch."),
+        typer.Option(
+            "--official", help="The file is the official one: no longer marked as an indicative sketch."
+        ),
     ] = False,
     accuracy_m: Annotated[
-    float | None, typer.Option(min=0, metavar="METRES", help="How far a drawn edge may lie from the
-    true one.")
+        float | None,
+        typer.Option(min=0, metavar="METRES", help="How far a drawn edge may lie from the true one."),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="ATTRIBUTE=COLUMN",
+            "--map",
+            metavar="ATTRIBUTE=COLUMN",
             help="What the file calls an attribute; repeatable, or several with commas.",
         ),
     ] = None,
@@ -84,7 +89,7 @@ def load(
 
     A new version closes the old rows and opens new ones in one transaction; nothing is overwritten,
     and running servers show it within seconds. Loading what is there already changes nothing.
-    """  # fmt: skip
+    """
     options = Options(
         source=source,
         source_date=_day(source_date),
@@ -95,13 +100,11 @@ def load(
     )
     if file is None:
         if layer is not None or options != Options():
-    raise typer.BadParameter("These options describe a FILE. Name it: masterplan layers load FILE
-    --layer ID")
+            raise typer.BadParameter("These options describe a FILE: masterplan layers load FILE --layer ID")
         load_shipped(_tell)
         return
     if layer is None:
-    raise typer.BadParameter("Say which layer the file becomes: --layer ID (masterplan layers list
-    shows them)")
+        raise typer.BadParameter("Say which layer the file becomes: --layer ID (see masterplan layers list)")
     report = load_file(file, layer, options)
     for issue in report.issues:
         where = f"row {issue.row}" if issue.row else "file"
@@ -118,8 +121,8 @@ def _day(typed: str | None) -> date | None:
     try:
         return date.fromisoformat(typed) if typed else None
     except ValueError:
-    raise typer.BadParameter(f"“{typed}” is not a date; write YYYY-MM-DD.",
-    param_hint="--source-date") from None
+        sentence = f"“{typed}” is not a date; write YYYY-MM-DD."
+        raise typer.BadParameter(sentence, param_hint="--source-date") from None
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:

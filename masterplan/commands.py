@@ -18,7 +18,9 @@ from masterplan.provision import functions_left_open
 from masterplan.settings import settings
 
 db = typer.Typer(
-    help="The private PostGIS cluster: start it, stop it, ask how it is.", no_args_is_help=True, rich_markup_mode=None
+    help="The private PostGIS cluster: start it, stop it, ask how it is.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of columns.")]
@@ -50,7 +52,9 @@ def down() -> None:
     _refuse_own_server()
     before = cluster.status()
     cluster.down()
-    console.say("The private cluster is stopped." if before.running else "The private cluster was not running.")
+    console.say(
+        "The private cluster is stopped." if before.running else "The private cluster was not running."
+    )
 
 
 @db.command()
@@ -60,7 +64,9 @@ def status(as_json: AsJson = False) -> None:
     Ends with status 1 when the database does not answer or is not up to date.
     """
     facts = _cluster_facts() | _database_facts()
-    console.table([{"what": what, "is": value} for what, value in facts.items()] if not as_json else [facts], as_json)
+    console.table(
+        [{"what": what, "is": value} for what, value in facts.items()] if not as_json else [facts], as_json
+    )
     for lock in facts.get("missing_locks", []):
         console.remark(
             f"warning: the /ogc login may execute {lock}. An administrator of the server runs, in this"
@@ -119,7 +125,9 @@ def _database_facts() -> dict[str, Any]:
 
 def _asked(connection: Connection) -> dict[str, Any]:
     row = connection.execute(_FACTS, {"ogc": OGC_ROLE}).one()
-    version = connection.scalar(text("SELECT version_num FROM public.alembic_version")) if row.migrated else None
+    version = (
+        connection.scalar(text("SELECT version_num FROM public.alembic_version")) if row.migrated else None
+    )
     return {
         "answers": True,
         "postgresql": row.postgresql,

@@ -12,11 +12,13 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from masterplan.errors import InputError, MasterplanError
+from masterplan.errors import InputError, MasterplanError, Unavailable
 from masterplan.jobs import Progress as Report
 
 _LANGUAGE = "en"
 _PLAIN_STEPS = 10
+_LONGEST_CELL = 60
+_START_IT = "Is it there? masterplan db status; masterplan db up; masterplan migrate"
 
 
 def say(line: str) -> None:
@@ -35,7 +37,8 @@ def complain(error: MasterplanError) -> None:
         for name, fault in error.faults:
             remark(f"error: {name}: {one_line(fault.message(_LANGUAGE))}")
     else:
-        remark(f"error: {one_line(error.message(_LANGUAGE))}")
+        remedy = f" {_START_IT}" if isinstance(error, Unavailable) else ""
+        remark(f"error: {one_line(error.message(_LANGUAGE))}{remedy}")
 
 
 def one_line(sentence: str) -> str:
@@ -63,7 +66,10 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value.isoformat()[:10] if isinstance(value, date) else one_line(str(value))
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    words = one_line(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return words if len(words) <= _LONGEST_CELL else words[: _LONGEST_CELL - 1] + "…"
 
 
 @contextmanager

@@ -85,8 +85,10 @@ def load_criteria(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="A criteria set in TOML. Without it, every shipped set is loaded.",
-            exists=True, dir_okay=False,
+            metavar="FILE",
+            help="A criteria set in TOML. Without it, every shipped set is loaded.",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
 ) -> None:
@@ -104,8 +106,8 @@ def load_criteria(
 def _tell_load(loaded: criteria_store.CriteriaLoad) -> None:
     if loaded.outcome == criteria_store.REFUSED:
         console.remark(
-            f"warning: the shipped criteria set {loaded.version} differs from the one in use ({loaded.status}),"
-            " which stays; changed criteria need a new version"
+            f"warning: the shipped criteria set {loaded.version} differs from the one in use"
+            f" ({loaded.status}), which stays; changed criteria need a new version"
         )
     else:
         console.say(f"{loaded.version} ({loaded.status}): {loaded.outcome}")
@@ -117,24 +119,29 @@ def _tell_load(loaded: criteria_store.CriteriaLoad) -> None:
 @proposals.command("import")
 def import_file(
     file: Annotated[
-    Path, typer.Argument(metavar="FILE", help="GeoJSON, CSV (lon, lat) or GeoPackage.", exists=True,
-    dir_okay=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="GeoJSON, CSV (lon, lat) or GeoPackage.", exists=True, dir_okay=False
+        ),
     ],
     mapping: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="FIELD=COLUMN,…",
-    help="Which column holds which field, as title=Name; FIELD:WORD=VALUE translates a word of the
-    file,"
-            " as theme:Roads=mobility. Repeatable.",
+            "--map",
+            metavar="FIELD=COLUMN,…",
+            help="Which column holds which field, as title=Name; FIELD:WORD=VALUE translates a word"
+            " of the file, as theme:Roads=mobility. Repeatable.",
         ),
     ] = None,
     kind: Annotated[
         str, typer.Option(metavar="WORD", help="observation or proposal, where the file does not say.")
     ] = "observation",
-    theme: Annotated[str | None, typer.Option(metavar="WORD", help="The theme, where the file does not say.")] = None,
+    theme: Annotated[
+        str | None, typer.Option(metavar="WORD", help="The theme, where the file does not say.")
+    ] = None,
     channel: Annotated[
-        str | None, typer.Option(metavar="WORD", help="online, email, letter or meeting, where the file does not say.")
+        str | None,
+        typer.Option(metavar="WORD", help="online, email, letter or meeting, where the file does not say."),
     ] = None,
     source_event: Annotated[
         str | None,
@@ -147,24 +154,27 @@ def import_file(
         str | None, typer.Option(metavar="SIRUTA", help="The UAT that proposals are made on behalf of.")
     ] = None,
     crs: Annotated[
-        str | None, typer.Option(metavar="EPSG:CODE", help="The coordinate system, where the file does not say.")
+        str | None,
+        typer.Option(metavar="EPSG:CODE", help="The coordinate system, where the file does not say."),
     ] = None,
     offset_m: Annotated[
         str | None,
-        typer.Option(metavar="EAST,NORTH", help="Move every place by so many metres (to try foreign data here)."),
+        typer.Option(
+            metavar="EAST,NORTH", help="Move every place by so many metres (to try foreign data here)."
+        ),
     ] = None,
     dry_run: Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be accepted, repaired and refused; store
-    nothing.")
+        bool,
+        typer.Option("--dry-run", help="Say what would be accepted, repaired and refused; store nothing."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import observations or proposals from a file.
 
     Says row by row what was accepted, repaired and refused. The same row of the same file is stored
-    once, however often it is imported. What was accepted is
-    measured and scored. Ends with status 1 when a row was refused.
-    """  # fmt: skip
+    once, however often it is imported. What was accepted is measured and scored. Ends with status 1
+    when a row was refused.
+    """
     defaults = {
         "kind": kind, "theme": theme, "channel": channel, "source_event": source_event,
         "author_kind": author_kind, "on_behalf_of": on_behalf_of,
@@ -176,13 +186,15 @@ def import_file(
         offset_m=_offset(offset_m),
         crs=crs,
     )
-    outcomes = [] if dry_run else submit_many([r.submission for r in rows], SYSTEM, [r.created_at
-    for r in rows])
+    outcomes = (
+        [] if dry_run else submit_many([r.submission for r in rows], SYSTEM, [r.created_at for r in rows])
+    )
     verdicts = _verdicts(rows, issues, outcomes)
     _show_verdicts(verdicts, as_json)
     counts = {word: sum(v["outcome"] == word for v in verdicts) for word in _OUTCOMES}
-    console.remark(", ".join(f"{count} {word}" for word, count in counts.items()) + (", nothing
-    stored" * dry_run))
+    console.remark(
+        ", ".join(f"{count} {word}" for word, count in counts.items()) + (", nothing stored" * dry_run)
+    )
     if any(outcome.created for outcome in outcomes):
         with console.progress("measuring and scoring") as report:
             work.score_pending(report)
@@ -209,28 +221,32 @@ def _offset(typed: str | None) -> tuple[float, float] | None:
 
 
 def _verdicts(rows: list[ImportRow], issues: list[Issue], outcomes: list[RowOutcome]) -> list[dict[str, Any]]:
-    """What became of each row of the file, in its order; of the file as a whole under row None."""
-    found: dict[int | None, dict[str, Any]] = {
-        row.row: {"row": row.row, "outcome": "accepted", "receipt": None, "remarks": []} for row in rows
-    }
+    """What became of each row of the file, in its order; then what concerns the file as a whole."""
+    found: dict[int | None, dict[str, Any]] = {row.row: _verdict(row.row, "accepted") for row in rows}
     for issue in issues:
-    verdict = found.setdefault(issue.row, {"row": issue.row, "outcome": "refused", "receipt": None,
-    "remarks": []})
-        if issue.row is None and issue.outcome != REFUSED:
-            verdict["outcome"] = "repaired" if issue.outcome == REPAIRED else "accepted"
+        verdict = found.setdefault(issue.row, _verdict(issue.row, "refused" if issue.row else "remark"))
+        if issue.row is None and issue.outcome == REFUSED:
+            verdict["outcome"] = "refused"
         if issue.outcome == REPAIRED and verdict["outcome"] == "accepted":
             verdict["outcome"] = "repaired"
-    verdict["remarks"].append(f"{issue.field}: {issue.message('en')}" if issue.field else
-    issue.message("en"))
+        verdict["remarks"].append(_remark(issue.field, issue.message("en")))
     for row, outcome in zip(rows, outcomes, strict=False):
         verdict = found[row.row]
         verdict["receipt"] = outcome.receipt
         if outcome.faults:
             verdict["outcome"] = "refused"
-            verdict["remarks"] += [f"{name}: {fault.message('en')}" for name, fault in outcome.faults]
+            verdict["remarks"] += [_remark(name, fault.message("en")) for name, fault in outcome.faults]
         elif not outcome.created:
             verdict["outcome"] = "already there"
     return sorted(found.values(), key=lambda verdict: (verdict["row"] is None, verdict["row"] or 0))
+
+
+def _verdict(row: int | None, outcome: str) -> dict[str, Any]:
+    return {"row": row, "outcome": outcome, "receipt": None, "remarks": []}
+
+
+def _remark(field: str | None, sentence: str) -> str:
+    return f"{field}: {sentence}" if field else sentence
 
 
 def _show_verdicts(verdicts: list[dict[str, Any]], as_json: bool) -> None:
@@ -264,12 +280,13 @@ def score(
 @proposals.command()
 def export(
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for the standard output.")
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for the standard output."),
     ],
     kind: Annotated[str | None, typer.Option(metavar="WORD", help="observation or proposal.")] = None,
     status: Annotated[
-    list[str] | None, typer.Option(metavar="WORD", help="submitted, published or hidden; repeatable:
-    any of them.")
+        list[str] | None,
+        typer.Option(metavar="WORD", help="submitted, published or hidden; repeatable: any of them."),
     ] = None,
     theme: Annotated[
         list[str] | None, typer.Option(metavar="WORD", help="The theme; repeatable: any of them.")
@@ -292,8 +309,12 @@ def export(
             metavar="WORDS", help="Every word is in title, description or code; accents and case aside."
         ),
     ] = None,
-    min_score: Annotated[float | None, typer.Option(metavar="SCORE", help="At least this total, 0 to 100.")] = None,
-    max_score: Annotated[float | None, typer.Option(metavar="SCORE", help="At most this total, 0 to 100.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(metavar="SCORE", help="At least this total, 0 to 100.")
+    ] = None,
+    max_score: Annotated[
+        float | None, typer.Option(metavar="SCORE", help="At most this total, 0 to 100.")
+    ] = None,
     gate: Annotated[
         list[str] | None,
         typer.Option(
@@ -307,8 +328,12 @@ def export(
             metavar="'KEY>=60'", help="The score on a criterion: >=, <=, >, < or =; repeatable: all of them."
         ),
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or later.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or earlier.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or earlier.")
+    ] = None,
 ) -> None:
     """Write what the filters mean as GeoJSON (RFC 7946).
 
@@ -341,9 +366,11 @@ def seed_rows(
     Observations and proposals, measured and scored. They are marked as demonstration. Refused once
     real submissions exist.
     """
-    with console.progress("making rows") as made, console.progress("measuring and scoring") as scored:
-        done = seeding.seed(count, seed, made, scored, replace)
-    console.say(f"{done} demonstration rows made and scored (seed {seed})")
+    with console.progress("making rows") as report:
+        seeding.make_rows(count, seed, report, replace)
+    with console.progress("measuring and scoring") as report:
+        work.score_pending(report)
+    console.say(f"{count} demonstration rows made and scored (seed {seed})")
 
 
 def worker(
@@ -354,8 +381,7 @@ def worker(
     """Do the jobs that wait; runs until stopped.
 
     Such as scoring again after a layer changed. SIGTERM or Ctrl-C stops it after the chunk at hand;
-    an unfinished job goes back to the queue.
-    Several workers never do the same job.
+    an unfinished job goes back to the queue. Several workers never do the same job.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = Event()

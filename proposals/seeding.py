@@ -78,26 +78,32 @@ _QUARTERS = text("""
 """)
 
 
-def seed(
-    count: int, number: int, inserted: Progress = lambda _: None, scored: Progress = lambda _: None,
-    replace: bool = False,
-) -> int:  # fmt: skip
-    """Make `count` demonstration rows from the seed `number`, then measure and score them; how many.
+def seed(count: int, number: int, progress: Progress = lambda _: None, replace: bool = False) -> None:
+    """Make `count` demonstration rows from the seed `number`, then measure and score them.
+
+    `progress` is told how far the measuring is.
 
     Raises
     ------
     MasterplanError
         When real submissions exist, or demonstration rows do and `replace` is false.
     """
+    make_rows(count, number, replace=replace)
+    score_pending(progress)
+
+
+def make_rows(
+    count: int, number: int, progress: Progress = lambda _: None, replace: bool = False
+) -> None:
+    """Make `count` demonstration rows from the seed `number`, not yet measured; raises as `seed`."""
     if not 1 <= count <= MOST_ROWS:
         raise MasterplanError(TOO_MANY, most=MOST_ROWS)
     with transaction(SYSTEM) as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('masterplan demo'))"))
         _make_room(connection, count, replace)
-        insert_many(connection, _numbered(_Maker(connection, number).rows(count), count, inserted), demo=True)
+        insert_many(connection, _numbered(_Maker(connection, number).rows(count), count, progress), demo=True)
     _analyze()
-    return score_pending(scored)
 
 
 def _make_room(connection: Connection, count: int, replace: bool) -> None:

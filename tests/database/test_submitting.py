@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +130,7 @@ def test_the_uat_is_the_one_that_holds_most_of_it():
             SELECT properties ->> 'siruta', ST_Area(ST_Intersection(geom,
                 ST_Transform(ST_SetSRID(ST_GeomFromGeoJSON(CAST(:g AS text)), 4326), 3844)))
             FROM masterplan.current_feature WHERE layer_id = 'uat'
-        """), {"g": __import__("json").dumps(shared.around)}).all())  # fmt: skip
+        """), {"g": json.dumps(shared.around)}).all())  # fmt: skip
     outcome = submit(observation(theme="water", geometry=shared.around), VISITOR)
     assert outcome.uat == max(sizes, key=sizes.get)
 

@@ -1,0 +1,316 @@
+"""The command `masterplan`, as a person runs it: in a process of its own, against real PostGIS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import typer
+from sqlalchemy import text
+
+import cli
+from masterplan import jobs
+from masterplan.actors import SYSTEM, VISITOR
+from masterplan.database import owner_transaction, transaction
+from proposals.submitting import Submission, submit
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+
+def commands(group=None, path: tuple[str, ...] = ()) -> list[tuple[str, typer.core.TyperCommand]]:
+    """Every command with its words."""
+    group = group or typer.main.get_command(cli.app())
+    found = []
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found += commands(command, (*path, name))
+        else:
+            found.append((" ".join((*path, name)), command))
+    return found
+
+
+def run(*words: str, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *words], cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env=os.environ | environment,
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _database(database_name: str) -> None:
+    """Every command of this module speaks to one clone."""
+
+
+# -- help and documentation ----------------------------------------------------------------
+
+
+def test_the_contract_has_these_commands():
+    assert {name for name, _ in commands()} == {
+        "db up", "db down", "db status", "migrate", "layers list", "layers load", "criteria list",
+        "criteria check", "criteria load", "proposals import", "proposals score", "proposals export",
+        "demo seed", "worker", "serve",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_command_and_option_has_help(name: str, command):
+    assert command.help and command.help.strip().endswith((".", ")"))
+    for parameter in command.params:
+        assert parameter.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_command_and_option_is_documented(name: str, command):
+    sections = re.split(r"^###? ", GUIDE, flags=re.MULTILINE)
+    section = next((part for part in sections if re.match(rf"`masterplan {name}[ `]", part)), None)
+    assert section, f"docs/command-line.md says nothing of `masterplan {name}`"
+    options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    missing = {option for option in options - {"--help"} if f"`{option}" not in section}
+    assert not missing, f"`masterplan {name}`: {missing} undocumented"
+
+
+def test_no_documented_command_is_gone():
+    documented = set(re.findall(r"^### `masterplan ([a-z ]+[a-z])", GUIDE, flags=re.MULTILINE))
+    assert documented == {name for name, _ in commands()}
+
+
+def test_help_is_said_on_the_spot():
+    said = run("proposals", "export", "--help").stdout
+    for option in ("--gate", "--criterion", "--bbox", "--since"):
+        assert option in said
+
+
+# -- errors --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("unheard",), ("layers", "load", "--layer", "uat"), ("layers", "load", "/no/such/file", "--layer", "uat"),
+        ("proposals", "export"), ("demo", "seed", "many"), ("demo", "seed", "0"), ("criteria", "check"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_status_2(words: tuple[str, ...]):
+    assert "Error:" in run(*words, expect=2).stderr
+
+
+def test_an_error_is_one_line_and_status_1(tmp_path: Path):
+    file = tmp_path / "a.geojson"
+    file.write_text('{"type":"FeatureCollection","features":[]}')
+    said = run("layers", "load", str(file), "--layer", "unheard", expect=1).stderr
+    assert said.startswith("error: There is no layer “unheard”") and said.count("\n") == 1
+
+
+def test_a_database_that_is_not_there_is_said_with_the_remedy():
+    said = run("layers", "list", expect=1, MASTERPLAN_DATABASE_NAME="no_such_database").stderr
+    assert said.startswith("error: The database cannot be reached") and "masterplan db up" in said
+
+
+def test_a_database_that_is_empty_is_said_with_the_remedy():
+    said = run("layers", "list", expect=1, MASTERPLAN_DATABASE_NAME="postgres").stderr
+    assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_a_wrong_setting_is_named():
+    assert "PORT" in run("db", "status", expect=1, PORT="eighty").stderr
+
+
+def test_every_fault_of_a_filter_is_a_line_with_its_option():
+    said = run("proposals", "export", "--bbox", "x", "--gate", "zone", "--kind", "a", "-o", "-", expect=1)
+    assert sorted(line.split(":")[1].strip() for line in said.stderr.splitlines()) == ["bbox", "gate", "kind"]
+    assert said.stdout == ""
+
+
+# -- database, layers, criteria ------------------------------------------------------------
+
+
+def test_status_says_that_all_is_well():
+    (facts,) = json.loads(run("db", "status", "--json").stdout)
+    assert facts["answers"] and facts["up_to_date"] and facts["missing_locks"] == []
+    assert "postgis" in run("db", "status").stdout
+
+
+def test_status_names_a_lock_that_is_missing(fresh_database: str):
+    from sqlalchemy import create_engine
+
+    from masterplan import database
+
+    engine = create_engine(database.admin_url())
+    with engine.begin() as connection:
+        connection.execute(text("GRANT EXECUTE ON FUNCTION pg_sleep(double precision) TO PUBLIC"))
+    engine.dispose()
+    said = run("db", "status").stderr
+    assert "warning: the /ogc login may execute pg_sleep(double precision)" in said and "REVOKE EXECUTE" in said
+
+
+def test_loading_the_shipped_layers_again_changes_nothing():
+    with owner_transaction() as connection:
+        connection.execute(text("DELETE FROM masterplan.job"))
+    before = json.loads(run("layers", "list", "--json").stdout)
+    said = run("layers", "load").stdout
+    assert said.count("version 1, unchanged") == len(before) >= 20
+    assert json.loads(run("layers", "list", "--json").stdout) == before
+    with transaction(SYSTEM) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM masterplan.job")) == 0
+
+
+def test_a_file_becomes_a_new_version_of_its_layer(tmp_path: Path):
+    file = tmp_path / "stops.csv"
+    file.write_text("cod,denumire,fel,lon,lat\nS1,Gara,rail,27.570,47.166\nS2,Unirii,tram,27.583,47.165\n")
+    said = run(
+        "layers", "load", str(file), "--layer", "transport_stops", "--id-column", "cod", "--map", "mode=fel",
+        "--source", "CTP Iași", "--source-date", "2026-11-01", "--official", "--accuracy-m", "5",
+    ).stdout  # fmt: skip
+    assert said.startswith("transport_stops: version 2, opened 2, closed ")
+    (layer,) = (row for row in json.loads(run("layers", "list", "--json").stdout) if row["id"] == "transport_stops")
+    assert (layer["version"], layer["features"], layer["indicative"], layer["accuracy_m"]) == (2, 2, False, 5.0)
+    assert (layer["source"], layer["source_date"]) == ("CTP Iași", "2026-11-01")
+
+
+def test_criteria_are_checked_with_lines(tmp_path: Path):
+    shipped = ROOT / "data" / "criteria" / "v0.toml"
+    assert "nothing wrong" in run("criteria", "check", str(shipped)).stdout
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(shipped.read_text().replace("weight = 12", "weight = -1", 2), encoding="utf-8")
+    lines = run("criteria", "check", str(wrong), expect=1).stderr.splitlines()
+    assert len(lines) == 2 and all(re.match(r".*wrong\.toml:\d+: A weight must be above zero", line) for line in lines)
+
+
+def test_a_set_in_use_never_changes_but_a_draft_does(tmp_path: Path):
+    shipped = (ROOT / "data" / "criteria" / "v0.toml").read_text(encoding="utf-8")
+    file = tmp_path / "changed.toml"
+    file.write_text(shipped.replace("recommended = 60", "recommended = 61"), encoding="utf-8")
+    said = run("criteria", "load", str(file), expect=1).stderr
+    assert "already in use (consultation)" in said and "new version" in said
+    draft = shipped.replace('version = "v0"', 'version = "v9"').replace('status = "consultation"', 'status = "draft"')
+    file.write_text(draft, encoding="utf-8")
+    assert "v9 (draft): loaded" in run("criteria", "load", str(file)).stdout
+    assert "v9 (draft): unchanged" in run("criteria", "load", str(file)).stdout
+    file.write_text(draft.replace("recommended = 60", "recommended = 61"), encoding="utf-8")
+    assert "v9 (draft): loaded" in run("criteria", "load", str(file)).stdout
+    stored = {row["version"]: row for row in json.loads(run("criteria", "list", "--json").stdout)}
+    assert stored["v0"]["in_force"] and not stored["v9"]["in_force"]
+
+
+def test_an_upgrade_with_other_shipped_criteria_warns_and_goes_on(tmp_path: Path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for each in (ROOT / "data").iterdir():
+        if each.name != "criteria":
+            (data / each.name).symlink_to(each)
+    (data / "criteria").mkdir()
+    shipped = (ROOT / "data" / "criteria" / "v0.toml").read_text(encoding="utf-8")
+    (data / "criteria" / "v0.toml").write_text(shipped + "\n# other\n", encoding="utf-8")
+    said = run("criteria", "load", MASTERPLAN_DATA_DIR=str(data))
+    assert said.stderr.startswith("warning: the shipped criteria set v0 differs")
+
+
+# -- import, score, export -----------------------------------------------------------------
+
+CSV = """Titlu,Text,Categorie,lon,lat
+Drum înfundat,Coloana ajunge la intersecție.,Drumuri,27.583,47.165
+Fără loc,,Drumuri,2.35,48.85
+ab,,Parcuri,27.59,47.16
+Parc nou,Cu umbră.,Parcuri,27.55,47.17
+"""
+MAPPING = "title=Titlu,description=Text,theme=Categorie,theme:Drumuri=mobility,theme:Parcuri=green_blue"
+
+
+def test_a_file_is_imported_row_by_row_once_and_exported_again(tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text(CSV, encoding="utf-8")
+    tried = run("proposals", "import", str(file), "--map", MAPPING, "--dry-run", expect=1)
+    assert "2 accepted, 0 repaired, 0 already there, 2 refused, nothing stored" in tried.stderr
+    done = run(
+        "proposals", "import", str(file), "--map", MAPPING, "--channel", "meeting", "--source-event", "Iași",
+        expect=1,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "row 1: accepted", "row 2: refused", "row 3: refused", "row 4: accepted"
+    ]  # fmt: skip
+    assert "outside the area" in lines[1] and "title of at least 3" in lines[2]
+    again = run("proposals", "import", str(file), "--map", MAPPING, "--channel", "meeting", "--source-event", "x",
+                "--json", expect=1)  # fmt: skip
+    rows = json.loads(again.stdout)
+    assert [row["outcome"] for row in rows] == ["already there", "refused", "refused", "already there"]
+    assert rows[0]["receipt"] in lines[0]
+    out = tmp_path / "out.geojson"
+    wanted = ("--theme", "mobility", "--text", "inFUNDAT")
+    assert "1 exported" in run("proposals", "export", *wanted, "-o", str(out)).stderr
+    (feature,) = json.loads(out.read_text(encoding="utf-8"))["features"]
+    assert feature["id"] == rows[0]["receipt"]
+    assert feature["properties"]["channel"] == "meeting" and feature["properties"]["score"] is not None
+    piped = run("proposals", "export", *wanted, "-o", "-").stdout
+    assert json.loads(piped)["features"] == [feature]
+
+
+def test_scoring_finds_what_waits():
+    assert "0 measured and scored" in run("proposals", "score").stdout
+    with transaction(SYSTEM) as connection:
+        connection.execute(text("UPDATE masterplan.measurement SET stale = true"))
+        count = connection.scalar(text("SELECT count(*) FROM masterplan.proposal"))
+    done = run("proposals", "score")
+    assert done.stdout == f"{count} measured and scored\n" and "measuring and scoring: 100 %" in done.stderr
+    assert f"{count} measured and scored" in run("proposals", "score", "--all").stdout
+
+
+def test_a_filter_on_an_unknown_criterion_is_refused():
+    assert "unheard" in run("proposals", "export", "--criterion", "unheard>=60", "-o", "-", expect=1).stderr
+
+
+def test_demonstration_rows_are_refused_beside_real_ones():
+    submit(
+        Submission(uuid4(), "observation", "other", "Adevărată", "", {
+            "type": "Point", "coordinates": [27.583, 47.165]
+        }),
+        VISITOR,
+    )
+    assert "Real submissions" in run("demo", "seed", "5", expect=1).stderr
+
+
+def test_demonstration_rows_are_made(fresh_database: str):
+    done = run("demo", "seed", "12", "--seed", "4")
+    assert done.stdout == "12 demonstration rows made and scored (seed 4)\n"
+    assert "--replace" in run("demo", "seed", "12", expect=1).stderr
+    run("demo", "seed", "12", "--seed", "4", "--replace")
+
+
+# -- worker --------------------------------------------------------------------------------
+
+
+def test_the_worker_works_and_stops_when_told():
+    with transaction(SYSTEM) as connection:
+        jobs.enqueue(connection, "score_pending")
+    worker = subprocess.Popen(
+        [sys.executable, str(ROOT / "cli.py"), "worker"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert jobs.wait_until_done(60)
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        _, said = worker.communicate(timeout=30)
+    finally:
+        worker.kill()
+    assert worker.returncode == 0 and time.monotonic() - began < 10
+    assert "worker: stopped" in said and "Traceback" not in said
+
+
+def test_the_worker_can_stop_once_idle():
+    with transaction(SYSTEM) as connection:
+        jobs.enqueue(connection, "score_pending")
+    run("worker", "--until-idle")
+    with transaction(SYSTEM) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM masterplan.job WHERE state <> 'done'")) == 0
