@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from masterplan import cluster, console
 from masterplan.database import OGC_ROLE, owner_transaction
 from masterplan.errors import ConfigurationError, MasterplanError, Unavailable
 from masterplan.language import N_
-from masterplan.migrate import alembic_config
-from masterplan.migrate import migrate as bring_up_to_date
 from masterplan.provision import functions_left_open
 from masterplan.settings import settings
 
@@ -81,6 +78,8 @@ def migrate() -> None:
 
     Safe to repeat.
     """
+    from masterplan.migrate import migrate as bring_up_to_date
+
     bring_up_to_date()
     console.say(f"The schema is at version {_newest_version()}.")
 
@@ -141,4 +140,9 @@ def _asked(connection: Connection) -> dict[str, Any]:
 
 
 def _newest_version() -> str | None:
+    # Imported where it is needed: Alembic takes longer to load than most commands take to run.
+    from alembic.script import ScriptDirectory
+
+    from masterplan.migrate import alembic_config
+
     return ScriptDirectory.from_config(alembic_config()).get_current_head()

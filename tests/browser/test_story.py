@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 from sqlalchemy import text
 
 from masterplan.actors import SYSTEM
@@ -17,7 +17,9 @@ TITLE = "Trotuar <img src=x onerror=alert(1)> {{7*7}} la Podu Roș"
 def test_from_a_click_to_a_file_that_equals_the_database(page: Page, server: Server):
     page.goto(server.address)
     frame = map_of(page)
+    open_layers(frame)
     expect(frame.get_by_role("checkbox", name="Radiale de perspectivă")).to_be_checked()
+    frame.get_by_role("button", name="Straturi").click()
 
     click_at(page, 27.587, 47.151)
     expect(page.get_by_text("Ce este aici")).to_be_visible()
@@ -38,7 +40,7 @@ def test_from_a_click_to_a_file_that_equals_the_database(page: Page, server: Ser
     assert (stored["lon"], stored["lat"]) == (
         _near(27.587), _near(47.151)), "the place that was clicked"  # fmt: skip
 
-    choose_role(page, "urbanist-planificator")
+    choose_role(page, "planificator")
     page.get_by_role("link", name="Analiză și decizie").click()
     expect(page.get_by_role("heading", name="Analiză și decizie")).to_be_visible()
     page.get_by_role("textbox", name=re.compile("^Text")).fill("Podu Roș")
@@ -54,6 +56,12 @@ def test_from_a_click_to_a_file_that_equals_the_database(page: Page, server: Ser
     assert feature["geometry"]["coordinates"] == [_near(27.587), _near(47.151)]
     assert feature["properties"]["score"] == stored["total"]
     assert "canar@example.org" not in json.dumps(exported)
+
+
+def open_layers(frame: FrameLocator) -> None:
+    button = frame.get_by_role("button", name="Straturi")
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
 
 
 def _stored(receipt: str) -> dict:
@@ -93,6 +101,7 @@ def test_switching_a_layer_asks_for_its_tiles_and_does_not_reload_the_map(page: 
     frame = map_of(page)
     container = frame.locator(".leaflet-container")
     container.evaluate("element => { element.dataset.mark = 'same'; }")
+    open_layers(frame)
     frame.locator("summary", has_text="Mediu").click()
     with page.expect_request(re.compile(r"/tiles/plan/environment/")):
         frame.get_by_role("checkbox", name=re.compile("Abatere termică")).check()
