@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from math import log
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import streamlit as st
 from sqlalchemy import text
 
-from layers.catalogue import catalogue
+from layers.catalogue import Attribute, catalogue
 from layers.here import attribute_words
+from layers.symbology import symbologies
 from masterplan.database import transaction
 from masterplan.formats import day, number
 from masterplan.language import N_
@@ -259,14 +260,18 @@ def _conditions(view: View, spec: MeasureSpec) -> Iterator[str]:
         if isinstance(wanted, Mapping):
             signs = [(f"{OPERATOR_SIGNS[COMPARISONS[sign]]} ", bound) for sign, bound in wanted.items()]
         if name in known:
-            label, words = getattr(known[name], f"name_{view.language}"), _words_of(view, known[name])
+            label, words = getattr(known[name], f"name_{view.language}"), _words_of(view, spec.layer, known[name])
         else:
             label, words = view(N_("status")) if name == "status" else name, lambda option: view(str(option))
         yield f"{label}: {' / '.join(sign + words(option) for sign, option in signs)}"
 
 
-def _words_of(view: View, attribute: Any):
-    return lambda option: attribute_words(attribute, option, view.language)
+def _words_of(view: View, layer_id: str | None, attribute: Attribute) -> Callable[[Any], str]:
+    """How a value of the attribute reads: as the legend calls it, else formatted."""
+    symbology = symbologies().get(layer_id)
+    drawn = symbology.categories if symbology and symbology.attribute == attribute.name else ()
+    legend = {category["value"]: category[view.language] for category in drawn}
+    return lambda option: legend.get(option) or attribute_words(attribute, option, view.language)
 
 
 def _rule(view: View, gate: Gate) -> Iterator[str]:
