@@ -255,7 +255,7 @@ def from_definition(document: Mapping[str, Any]) -> CriteriaSet:
 
 
 def _gate(table: Mapping[str, Any]) -> Gate:
-    spec = _spec(table)
+    spec = _spec(table, bounds=True)
     threshold = table.get("threshold")
     if isinstance(threshold, (int, float)):
         threshold = dict.fromkeys(GEOMETRIES, float(threshold))
@@ -312,9 +312,13 @@ def _geometries(table: Mapping[str, Any]) -> Iterable[str]:
     return MEASURES[table["measure"]["function"]].geometries
 
 
-def _spec(table: Mapping[str, Any]) -> MeasureSpec:
+def _spec(table: Mapping[str, Any], bounds: bool = False) -> MeasureSpec:
+    """The measure asked for; a gate also wants to know how far accuracy may move the value."""
     parameters = dict(table["measure"])
-    return MeasureSpec(parameters.pop("function"), parameters)
+    function = parameters.pop("function")
+    if bounds and "bounds" in MEASURES[function].parameters:
+        parameters["bounds"] = True
+    return MeasureSpec(function, parameters)
 
 
 def _words(table: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -743,8 +747,8 @@ class _Check:
                         Fault(
                             self.lines.line("group", index, "key"),
                             N_(
-                                "The group {group} carries {percent} % of the weight for {theme} ({geometry});"
-                                " at most {largest} % may."
+                                "The group {group} carries {percent} % of the weight for {theme}"
+                                " ({geometry}); at most {largest} % may."
                             ),
                             {
                                 "group": group,

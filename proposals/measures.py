@@ -123,6 +123,11 @@ def features(bind: Binds, layer: str, where: Mapping | None, alias: str = "f") -
     return f"masterplan.current_feature {alias} WHERE {_kept(bind, layer, where, alias)}"
 
 
+def parts(bind: Binds, layer: str, where: Mapping | None, alias: str = "f") -> str:
+    """The same of the small pieces that those features are cut into: quick to meet, same columns."""
+    return f"masterplan.current_part {alias} WHERE {_kept(bind, layer, where, alias)}"
+
+
 def _kept(bind: Binds, layer: str, where: Mapping | None, alias: str) -> str:
     conditions = [f"{alias}.layer_id = {bind(layer, 'text')}"]
     conditions += [_condition(bind, alias, name, wanted) for name, wanted in sorted((where or {}).items())]
@@ -173,26 +178,27 @@ def _rounded(expression: str, decimals: int = 3) -> str:
 def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
     """FROM of one row `r`: `value`, `low`, `high` shares in percent, `feature`, `name`.
 
-    Only features within the layer's accuracy are met, clipped to the subject's
-    neighbourhood. `high` is the share if every edge moves out by `accuracy_m`, `low` if it
-    moves in; they are worked out only where an edge is that near. `OFFSET 0` keeps the planner
-    from writing an intersection out again at each place that uses it.
+    Only pieces of features within the layer's accuracy are met. `high` is the share if every edge
+    moves out by `accuracy_m`, `low` if it moves in; they are worked out only where an edge is that
+    near, and without buffers for a point, of which the accuracy makes all or nothing. `OFFSET 0`
+    keeps the planner from writing an intersection out again at each place that uses it.
     """
+    point = "s.dim = 0 AND ST_NPoints(s.geom) = 1"
     return f"""
         masterplan.layer l
         CROSS JOIN LATERAL (
-            SELECT count(*) AS met, ST_Union(p.cut) AS cut, ST_Collect(p.piece) AS pieces,
-                (array_agg(p.feature_id ORDER BY p.part DESC, p.feature_id) FILTER (WHERE p.part > 0))[1]
+            SELECT coalesce(sum(m.met), 0) AS met, ST_Union(m.cut) AS cut, ST_Collect(m.pieces) AS pieces,
+                (array_agg(m.feature_id ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1]
                     AS feature,
-                (array_agg(p.name_ro ORDER BY p.part DESC, p.feature_id) FILTER (WHERE p.part > 0))[1] AS name
+                (array_agg(m.name_ro ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1] AS name
             FROM (
-                SELECT f.feature_id, f.name_ro, c.piece, k.cut, {_size("k.cut")} AS part
-                FROM masterplan.current_feature f
-                CROSS JOIN LATERAL (SELECT CASE WHEN ST_NPoints(f.geom) < 50 THEN f.geom ELSE
-                    ST_ClipByBox2D(f.geom, ST_Expand(s.geom, 2 * l.accuracy_m + 1)::box2d) END AS piece OFFSET 0) c
-                CROSS JOIN LATERAL (SELECT {_cut("c.piece")} AS cut OFFSET 0) k
+                SELECT f.feature_id, f.name_ro, count(*) AS met, ST_Collect(f.geom) AS pieces,
+                    ST_Union(k.cut) AS cut, sum({_size("k.cut")}) AS part
+                FROM masterplan.current_part f
+                CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
                 WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
-            ) p
+                GROUP BY f.feature_id, f.name_ro
+            ) m
         ) o
         CROSS JOIN LATERAL (
             SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value,
@@ -204,9 +210,11 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
                 CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value
                     WHEN v.value >= {_WHOLE_PERCENT}
                         AND NOT ST_DWithin(ST_Boundary(v.together), s.geom, l.accuracy_m) THEN v.value
+                    WHEN {point} THEN 0
                     ELSE 100 * ({_size(_cut("ST_Buffer(v.together, -l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS low,
                 CASE WHEN o.met = 0 THEN 0 WHEN l.accuracy_m = 0 OR v.value >= {_WHOLE_PERCENT} THEN v.value
+                    WHEN {point} THEN 100
                     ELSE 100 * ({_size(_cut("ST_Buffer(v.together, l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS high
         ) e
@@ -253,7 +261,8 @@ def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) ->
     None found: outside. Layer missing: not assessed. Uncertain when the answer would change
     if the edge moved by the layer's `accuracy_m`.
     """
-    word = f"CASE WHEN {{0}} >= {_WHOLE_PERCENT} THEN 'inside' WHEN {{0}} > 0 THEN 'straddles' ELSE 'outside' END"
+    word = f"CASE WHEN {{0}} >= {_WHOLE_PERCENT} THEN 'inside' WHEN {{0}} > 0 THEN 'straddles'"
+    word += " ELSE 'outside' END"
     members = _answer(
         value=word.format("r.value"),
         uncertain=f"nullif(({word.format('r.low')}) IS DISTINCT FROM ({word.format('r.high')}), false)",
@@ -292,7 +301,7 @@ def distance_to_nearest(
         _nearest_bank(bind, layer, where, width_attribute, strips)
         if width_attribute
         else f"""SELECT f.feature_id, f.name_ro, f.geom <-> s.geom AS distance, NULL::float8 AS strip
-                 FROM {features(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1"""
+                 FROM {parts(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1"""
     )
     return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL ({nearest}) n
         WHERE l.id = {bind(layer, "text")})"""
@@ -315,14 +324,14 @@ def _nearest_bank(
         )
         strip = f"CASE {steps} ELSE 0 END"
     limit = "b.strip" if strips else "NULL::float8"
+    widest = f"(SELECT max({half} + {strip}) FROM {features(bind, layer, where)})"
     return f"""
         SELECT b.feature_id, b.name_ro, b.distance, {limit} AS strip
         FROM (SELECT f.geom <-> s.geom AS axis
-              FROM {features(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1) first
-        CROSS JOIN (SELECT max({half} + {strip}) AS reach FROM {features(bind, layer, where)}) widest
+              FROM {parts(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1) first
         CROSS JOIN LATERAL (
             SELECT f.feature_id, f.name_ro, {strip} AS strip, ST_Distance(f.geom, s.geom) - {half} AS distance
-            FROM {features(bind, layer, where)} AND f.geom && ST_Expand(s.geom, first.axis + widest.reach)
+            FROM {parts(bind, layer, where)} AND f.geom && ST_Expand(s.geom, first.axis + {widest})
         ) b
         ORDER BY b.distance - b.strip, b.feature_id LIMIT 1"""
 
@@ -340,19 +349,23 @@ def attribute_at(
     statistic: str = "mean",
     where: Mapping | None = None,
     outside: float | None = None,
+    bounds: bool = False,
 ) -> str:
     """A numeric attribute of a polygon layer over the subject, in the attribute's own unit.
 
     `statistic` "mean" weighs by the area (length, for lines) of the subject that each feature
     covers; "max" takes the largest met. What no feature covers is left out of a mean; nothing
-    covered gives `outside`, or not assessed where `outside` is not given. `low` and `high` are
-    the extremes within the layer's `accuracy_m`.
+    covered gives `outside`, or not assessed where `outside` is not given. With `bounds` (a gate
+    always asks for them) `low` and `high` are the extremes within the layer's `accuracy_m`.
     """
     number = _number("f.properties", bind, attribute)
     value = {
-        "mean": "coalesce(sum(m.number * m.part) / nullif(sum(m.part), 0), avg(m.number) FILTER (WHERE m.touches))",
+        "mean": "coalesce(sum(m.number * m.part) / nullif(sum(m.part), 0),"
+        " avg(m.number) FILTER (WHERE m.touches))",
         "max": "max(m.number) FILTER (WHERE m.touches)",
     }[statistic]
+    reach = "l.accuracy_m" if bounds else "0"
+    most = "ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches)"
     fallback = "NULL::float8" if outside is None else bind(float(outside), "float8")
     members = _answer(
         value=_rounded("a.value"),
@@ -363,15 +376,14 @@ def attribute_at(
     )
     return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
             SELECT coalesce({value}, {fallback}) AS value, min(m.number) AS low, max(m.number) AS high,
-                (array_agg(m.feature_id ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS feature,
-                (array_agg(m.name_ro ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches))[1] AS name
+                (array_agg(m.feature_id {most})[1] AS feature, (array_agg(m.name_ro {most})[1] AS name
             FROM (
                 SELECT f.feature_id, f.name_ro, {number} AS number, t.touches,
                     CASE WHEN NOT t.touches THEN 0 WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
                         ELSE {_size(_cut("f.geom"))} END AS part
-                FROM masterplan.current_feature f
+                FROM masterplan.current_part f
                 CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches OFFSET 0) t
-                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
+                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, {reach})
             ) m WHERE m.number IS NOT NULL
         ) a WHERE l.id = {bind(layer, "text")})"""
 
@@ -387,7 +399,8 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
     None found: 0. Layer missing: not assessed. `high` counts those within `accuracy_m`, `low`
     those entered by more than it (lines and points of the layer, with any accuracy, never).
     """
-    deep = "l.accuracy_m = 0 OR ST_Dimension(f.geom) = 2 AND ST_Intersects(ST_Buffer(f.geom, -l.accuracy_m), s.geom)"
+    eroded = "ST_Intersects(ST_Buffer(f.geom, -l.accuracy_m), s.geom)"
+    deep = f"l.accuracy_m = 0 OR ST_Dimension(f.geom) = 2 AND {eroded}"
     members = _answer(
         value="c.value",
         low="nullif(c.low, c.value)",
@@ -453,13 +466,13 @@ def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: flo
         "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
     )
     within = {
-        layer: mostly.format(size=half, kept=features(bind, layer, None), whole=_size("s.geom"))
+        layer: mostly.format(size=half, kept=parts(bind, layer, None), whole=_size("s.geom"))
         for layer in (underused, intravilan)
     }
     near = f"ST_DWithin(f.geom, s.geom, {bind(float(adjoining_m), 'float8')})"
     members = _answer(
         value=f"""CASE WHEN {within[underused]} THEN 'underused' WHEN {within[intravilan]} THEN 'intravilan'
-            WHEN EXISTS (SELECT FROM {features(bind, intravilan, None)} AND {near}) THEN 'adjoining'
+            WHEN EXISTS (SELECT FROM {parts(bind, intravilan, None)} AND {near}) THEN 'adjoining'
             ELSE 'isolated' END"""
     )
     both = bind([underused, intravilan], "text[]")
@@ -520,7 +533,7 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
     """
     layers = bind([*network, prospective], "text[]")
     tolerance = bind(float(tolerance_m), "float8")
-    met = f"""FROM unnest({layers}) AS n(id) JOIN masterplan.current_feature f
+    met = f"""FROM unnest({layers}) AS n(id) JOIN masterplan.current_part f
                 ON f.layer_id = n.id AND ST_DWithin(f.geom, e.geom, {tolerance})"""
     others = f"""FROM {UAT_LINES} u WHERE u.id <> s.id AND u.uat IS DISTINCT FROM s.on_behalf_of
                 AND ST_DWithin(u.geom, e.geom, {tolerance})"""
@@ -540,7 +553,7 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
                       ORDER BY f.feature_id LIMIT 1) m ON true) x
         ) j LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro
-            FROM {features(bind, prospective, None)} AND ST_DWithin(f.geom, s.geom, {tolerance})
+            FROM {parts(bind, prospective, None)} AND ST_DWithin(f.geom, s.geom, {tolerance})
             ORDER BY f.feature_id LIMIT 1
         ) p ON true
         WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = ANY({layers})))"""
@@ -577,7 +590,7 @@ def residents_gaining_green(
             SELECT {_number("f.properties", bind, residents)} AS residents
             FROM {features(bind, population, None)} AND ST_DWithin(f.geom, s.geom, {radius})
                 AND ST_Area(s.geom) >= {bind(smallest * 10_000, "float8")}
-                AND NOT EXISTS (SELECT FROM {features(bind, green, where, "e")}
+                AND NOT EXISTS (SELECT FROM {parts(bind, green, where, "e")}
                                 AND ST_DWithin(e.geom, f.geom, {radius}))
         ) g HAVING (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)"""
 
@@ -604,10 +617,10 @@ def residents_served(
         value=_rounded("100 * n.residents / nullif(h.total, 0)"), feature="h.feature_id", name="h.name_ro"
     )
     return f"""(SELECT {members} FROM (
-            SELECT f.feature_id, f.name_ro, {_number("f.properties", bind, total)} AS total
-            FROM {features(bind, uat, None)} AND ST_Intersects(f.geom, s.geom)
-            ORDER BY CASE WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
-                ELSE {_size(_cut("f.geom"))} END DESC, f.feature_id LIMIT 1
+            SELECT f.feature_id, f.name_ro, max({_number("f.properties", bind, total)}) AS total
+            FROM {parts(bind, uat, None)} AND ST_Intersects(f.geom, s.geom)
+            GROUP BY f.feature_id, f.name_ro
+            ORDER BY sum({_size(_cut("f.geom"))}) DESC, f.feature_id LIMIT 1
         ) h CROSS JOIN LATERAL ({near}) n
         WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(population, "text")}))"""
 

@@ -132,8 +132,8 @@ def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, o
         FROM (SELECT 0::bigint AS id, g.geom, ST_Dimension(g.geom) AS dim, CAST(:theme AS text) AS theme,
                 CAST(:author_kind AS text) AS author_kind, CAST(:on_behalf_of AS text) AS on_behalf_of,
                 CAST(:budget_lei AS float8) AS budget_lei, CAST(:attributes AS jsonb) AS attributes
-              FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid}) AS geom
-                    OFFSET 0) g
+              FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid})
+                    AS geom OFFSET 0) g
               OFFSET 0) s"""
     return text(sql), bind.values
 
@@ -400,7 +400,8 @@ def sets_in_use(connection: Connection) -> dict[str, CriteriaSet]:
     found = connection.execute(
         text("""
         SELECT version FROM masterplan.criteria_set c
-        WHERE status <> 'retired' OR EXISTS (SELECT FROM masterplan.proposal p WHERE p.criteria_set = c.version)
+        WHERE status <> 'retired'
+            OR EXISTS (SELECT FROM masterplan.proposal p WHERE p.criteria_set = c.version)
     """)
     ).all()
     return {row.version: stored_set(connection, row.version) for row in found}

@@ -329,7 +329,9 @@ def _by_points(function: ValueFunction, values: np.ndarray) -> np.ndarray:
 # -- the decision rule ---------------------------------------------------------------------
 
 
-def _recommend(rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, is_proposal: np.ndarray) -> np.ndarray:
+def _recommend(
+    rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, is_proposal: np.ndarray
+) -> np.ndarray:
     failed = (verdicts == FAIL).any(axis=0)
     passed = ((verdicts == PASS) | (verdicts == NOTE) | (verdicts == NOT_ASKED)).all(axis=0)
     found = np.select(

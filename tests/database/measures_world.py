@@ -81,7 +81,8 @@ def invent(seed: int = 1) -> World:
     for layer, attribute in (("heat", "anomaly_c"), ("relief", "slope_percent")):
         world[layer] = [
             Feature(f"{layer}-{i}-{j}",
-                    shapely.box(WEST + i * half, SOUTH + j * half, WEST + (i + 1) * half, SOUTH + (j + 1) * half),
+                    shapely.box(WEST + i * half, SOUTH + j * half,
+                                WEST + (i + 1) * half, SOUTH + (j + 1) * half),
                     properties={attribute: round(dice.uniform(-1, 30 if layer == "relief" else 6), 2)})
             for i in range(20) for j in range(20)
         ]  # fmt: skip
@@ -111,8 +112,10 @@ def _properties(dice: random.Random, layer: str, shape: BaseGeometry) -> dict:
         "watercourses": lambda: {"width_m": dice.choice([4, 9, 12, 30, 60, 80])},
         "flood_bands": lambda: {"probability_percent": dice.choice([10, 1, 0.1])},
         "stormwater": lambda: {
-            "accumulation": dice.choice(["low", "medium", "high"]), "upstream_km2": round(dice.uniform(0, 25), 2)},
-        "ventilation_corridors": lambda: {"width_m": dice.randint(200, 900), "direction_deg": dice.randint(0, 359)},
+            "accumulation": dice.choice(["low", "medium", "high"]),
+            "upstream_km2": round(dice.uniform(0, 25), 2)},
+        "ventilation_corridors": lambda: {
+            "width_m": dice.randint(200, 900), "direction_deg": dice.randint(0, 359)},
         "pollutants": lambda: {
             "no2_ugm3": round(dice.uniform(5, 50), 1), "pm10_ugm3": round(dice.uniform(10, 50), 1),
             "pm25_ugm3": round(dice.uniform(5, 30), 1)},
@@ -135,15 +138,17 @@ def store(
         if features:
             connection.execute(_FEATURE, [
                 {"layer": layer, "id": f.id, "name": f.name, "status": f.status, "indicative": indicative,
-                 "properties": json.dumps(f.properties), "geom": shapely.to_wkb(f.geometry), "version": version}
+                 "properties": json.dumps(f.properties), "geom": shapely.to_wkb(f.geometry),
+                 "version": version}
                 for f in features
             ])  # fmt: skip
     connection.execute(text("ANALYZE masterplan.feature, masterplan.layer"))
 
 
 _LAYER = text("""
-    INSERT INTO masterplan.layer (id, group_id, position, kind, geometry_type, name_ro, name_en, description_ro,
-        description_en, source, licence, source_date, indicative, accuracy_m, attributes, version)
+    INSERT INTO masterplan.layer (id, group_id, position, kind, geometry_type, name_ro, name_en,
+        description_ro, description_en, source, licence, source_date, indicative, accuracy_m,
+        attributes, version)
     VALUES (:id, 'mobility', :position, 'evidence', :kind, :id, :id, '', '', 'inventat', 'CC0', '2026-01-01',
         :indicative, :accuracy, '[]', :version)
 """)
@@ -153,8 +158,8 @@ _VERSION = text("""
     VALUES (:id, :version, 'inventat', '2026-01-01', :indicative, :accuracy, :count, '')
 """)
 _FEATURE = text("""
-    INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status, properties, source,
-        source_date, indicative, geom)
-    VALUES (:layer, :id, int4range(:version, NULL), :name, :name, :status, CAST(:properties AS jsonb), 'inventat',
-        '2026-01-01', :indicative, ST_GeomFromWKB(:geom, 3844))
+    INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status, properties,
+        source, source_date, indicative, geom)
+    VALUES (:layer, :id, int4range(:version, NULL), :name, :name, :status, CAST(:properties AS jsonb),
+        'inventat', '2026-01-01', :indicative, ST_GeomFromWKB(:geom, 3844))
 """)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import measures_world as worlds
 import pyproj
 import pytest
 import shapely
@@ -14,7 +15,6 @@ from shapely.geometry import LineString, Point, Polygon
 from shapely.ops import unary_union
 from sqlalchemy import text
 
-import measures_world as worlds
 from masterplan import database
 from masterplan.actors import SYSTEM, VISITOR
 from masterplan.place import place
@@ -64,7 +64,9 @@ def world(database_name):
 def measured(world):
     """Run one measure for many subjects in one statement, as the set-based path does."""
 
-    def run(function: str, geometries=SUBJECTS, theme="development", attributes="{}", actor=SYSTEM, **parameters):
+    def run(
+        function: str, geometries=SUBJECTS, theme="development", attributes="{}", actor=SYSTEM, **parameters
+    ):
         return answers_of(MeasureSpec(function, parameters), geometries, theme, attributes, actor)
 
     return run
@@ -77,8 +79,8 @@ def answers_of(spec, geometries, theme="development", attributes="{}", actor=SYS
         SELECT {spec.measure.write(bind, **spec.parameters)} FROM (
             SELECT ordinality AS id, ST_GeomFromWKB(wkb, {place().storage_srid}) AS geom,
                 ST_Dimension(ST_GeomFromWKB(wkb)) AS dim, CAST(:theme AS text) AS theme,
-                CAST(:author AS text) AS author_kind, '97679'::text AS on_behalf_of, 5e6::float8 AS budget_lei,
-                CAST(:attributes AS jsonb) AS attributes
+                CAST(:author AS text) AS author_kind, '97679'::text AS on_behalf_of,
+                5e6::float8 AS budget_lei, CAST(:attributes AS jsonb) AS attributes
             FROM unnest(CAST(:geometries AS bytea[])) WITH ORDINALITY AS g(wkb, ordinality)
         ) s ORDER BY s.id"""
     values = {
@@ -196,7 +198,9 @@ def test_distance_agrees_with_the_geodesic(measured):
     geodesic = pyproj.Geod(ellps="GRS80")
     stops = {f.id: f.geometry for f in WORLD["transport_stops"]}
     points = [subject for subject in SUBJECTS if dim(subject) == 0]
-    for subject, answer in zip(points, measured("distance_to_nearest", points, layer="transport_stops"), strict=True):
+    for subject, answer in zip(
+        points, measured("distance_to_nearest", points, layer="transport_stops"), strict=True
+    ):
         (x0, y0), (x1, y1) = (to_degrees(p.x, p.y) for p in (subject, stops[answer["feature"]]))
         metres = geodesic.inv(x0, y0, x1, y1)[2]
         assert answer["value"] == pytest.approx(metres, rel=2e-4, abs=0.001)
@@ -233,7 +237,9 @@ def test_the_strip_reached_first_decides(measured):
 
 
 def test_the_mean_of_an_attribute_is_weighted_by_what_is_covered(measured):
-    for subject, answer in zip(SUBJECTS, measured("attribute_at", layer="heat", attribute="anomaly_c"), strict=True):
+    for subject, answer in zip(
+        SUBJECTS, measured("attribute_at", layer="heat", attribute="anomaly_c"), strict=True
+    ):
         parts = [
             (f.properties["anomaly_c"], size(subject.intersection(f.geometry), dim(subject)))
             for f in WORLD["heat"] if f.geometry.intersects(subject)
@@ -256,10 +262,12 @@ def test_a_line_cut_in_two_has_the_mean_of_its_parts_by_length(measured):
 
 
 def test_the_maximum_of_an_attribute_and_its_reach_within_accuracy(measured):
-    found = measured("attribute_at", layer="relief", attribute="slope_percent", statistic="max")
+    found = measured("attribute_at", layer="relief", attribute="slope_percent", statistic="max", bounds=True)
     for subject, answer in zip(SUBJECTS, found, strict=True):
         met = [f.properties["slope_percent"] for f in WORLD["relief"] if f.geometry.intersects(subject)]
-        near = [f.properties["slope_percent"] for f in WORLD["relief"] if f.geometry.dwithin(subject, ACCURACY)]
+        near = [
+            f.properties["slope_percent"] for f in WORLD["relief"] if f.geometry.dwithin(subject, ACCURACY)
+        ]
         if met:
             assert answer["value"] == max(met)
             assert answer.get("high", answer["value"]) == max(near)
@@ -288,10 +296,14 @@ def test_area_agrees_with_an_equal_area_projection_and_length_with_the_geodesic(
     areas = [subject for subject in SUBJECTS if dim(subject) == 2]
     for subject, answer in zip(areas, measured("area", areas), strict=True):
         dense = subject.segmentize(10)
-        assert answer["value"] == pytest.approx(shapely.transform(dense, to_equal_area, interleaved=False).area, rel=5e-4)
+        assert answer["value"] == pytest.approx(
+            shapely.transform(dense, to_equal_area, interleaved=False).area, rel=5e-4
+        )
     lines = [subject for subject in SUBJECTS if dim(subject) == 1]
     for subject, answer in zip(lines, measured("length", lines), strict=True):
-        metres = pyproj.Geod(ellps="GRS80").geometry_length(shapely.transform(subject, to_degrees, interleaved=False))
+        metres = pyproj.Geod(ellps="GRS80").geometry_length(
+            shapely.transform(subject, to_degrees, interleaved=False)
+        )
         assert answer["value"] == pytest.approx(metres, rel=2e-4)
 
 
@@ -371,17 +383,21 @@ def test_network_continuity_of_a_ring_and_of_a_line_in_parts(measured):
 
 
 def test_residents_gaining_green(measured):
-    served = together(polygons("green_access", lambda f: f.status == "existing" and f.properties["area_ha"] >= 0.5))
+    served = together(
+        polygons("green_access", lambda f: f.status == "existing" and f.properties["area_ha"] >= 0.5)
+    )
     areas = [s for s in SUBJECTS if dim(s) == 2] + [Point(worlds.WEST + 9000, worlds.SOUTH + 9000).buffer(20)]
     found = measured(
-        "residents_gaining_green", areas, population="population", residents="residents", green="green_access",
-        area_ha="area_ha", radius_m=300, smallest_ha=0.5,
+        "residents_gaining_green", areas, population="population", residents="residents",
+        green="green_access", area_ha="area_ha", radius_m=300, smallest_ha=0.5,
     )  # fmt: skip
     expected = [
         sum(
             f.properties["residents"]
             for f in WORLD["population"]
-            if subject.area >= 5000 and f.geometry.dwithin(subject, 300) and not f.geometry.dwithin(served, 300)
+            if subject.area >= 5000
+            and f.geometry.dwithin(subject, 300)
+            and not f.geometry.dwithin(served, 300)
         )
         for subject in areas
     ]
@@ -394,7 +410,9 @@ def test_residents_served_in_percent_of_the_uat_that_holds_most(measured):
                      total="population", radius_m=1000)  # fmt: skip
     for subject, answer in zip(SUBJECTS, found, strict=True):
         held = {f.id: size(subject.intersection(f.geometry), dim(subject)) for f in WORLD["uat"]}
-        near = sum(f.properties["residents"] for f in WORLD["population"] if f.geometry.dwithin(subject, 1000))
+        near = sum(
+            f.properties["residents"] for f in WORLD["population"] if f.geometry.dwithin(subject, 1000)
+        )
         if max(held.values()) == 0:
             assert answer is None
             continue
@@ -423,10 +441,12 @@ def test_corridor_blocked_across_its_direction(measured):
 
 def test_a_wall_across_an_eastward_corridor_blocks_its_height(world):
     with database.owner_transaction() as connection:
-        connection.execute(text("""
+        connection.execute(
+            text("""
             UPDATE masterplan.feature SET properties = '{"width_m": 500, "direction_deg": 90}',
                 geom = ST_MakeEnvelope(600000, 500000, 605000, 500500, 3844)
-            WHERE layer_id = 'ventilation_corridors' AND feature_id = 'ventilation_corridors-0'"""))
+            WHERE layer_id = 'ventilation_corridors' AND feature_id = 'ventilation_corridors-0'""")
+        )
     try:
         wall = shapely.box(601000, 500000, 601020, 500200)
         parameters = {"layer": "ventilation_corridors", "width_attribute": "width_m",
@@ -451,7 +471,9 @@ HERE = [SUBJECTS[0]]
     ('{"co2": "many"}', {"class": "declared"}), ("{}", {"class": "declared"}),
 ])  # fmt: skip
 def test_declared(measured, attributes, expected):
-    assert measured("declared", HERE, attributes=attributes, attribute="co2", proof_attribute="proof") == [expected]
+    assert measured("declared", HERE, attributes=attributes, attribute="co2", proof_attribute="proof") == [
+        expected
+    ]
 
 
 @pytest.mark.parametrize("attributes,value", [
@@ -459,7 +481,9 @@ def test_declared(measured, attributes, expected):
     ('{"green": "x", "people": 1}', None),
 ])  # fmt: skip
 def test_declared_ratio(measured, attributes, value):
-    (answer,) = measured("declared_ratio", HERE, attributes=attributes, numerator="green", denominator="people")
+    (answer,) = measured(
+        "declared_ratio", HERE, attributes=attributes, numerator="green", denominator="people"
+    )
     assert answer.get("value") == value
 
 
@@ -518,9 +542,12 @@ def test_a_missing_layer_is_not_assessed(world, function):
     wanted = [SUBJECTS[i] for i, g in enumerate(("point", "line", "polygon")) if g in spec.measure.geometries]
     assert all(answer and "value" in answer for answer in answers_of(spec, wanted, "mobility"))
     with database.owner_transaction() as connection:
-        connection.execute(text("DELETE FROM masterplan.feature WHERE layer_id = ANY(:l)"), {"l": list(spec.layers)})
-        connection.execute(text("DELETE FROM masterplan.layer_version WHERE layer_id = ANY(:l)"),
-                           {"l": list(spec.layers)})
+        connection.execute(
+            text("DELETE FROM masterplan.feature WHERE layer_id = ANY(:l)"), {"l": list(spec.layers)}
+        )
+        connection.execute(
+            text("DELETE FROM masterplan.layer_version WHERE layer_id = ANY(:l)"), {"l": list(spec.layers)}
+        )
         connection.execute(text("DELETE FROM masterplan.layer WHERE id = ANY(:l)"), {"l": list(spec.layers)})
     try:
         assert [a for a in answers_of(spec, wanted, "mobility") if a and "value" in a] == []
@@ -534,12 +561,14 @@ def test_a_feature_far_away_changes_nothing(world, function):
     spec = MeasureSpec(function, EXAMPLES[function])
     before = answers_of(spec, fitting(spec), "mobility")
     with database.owner_transaction() as connection:
-        connection.execute(text("""
-            INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status, properties,
-                source, source_date, indicative, geom)
+        connection.execute(
+            text("""
+            INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status,
+                properties, source, source_date, indicative, geom)
             SELECT DISTINCT ON (layer_id) layer_id, 'far', versions, 'far', 'far', status, properties, source,
                 source_date, indicative, ST_Translate(geom, 300000, 300000)
-            FROM masterplan.feature ORDER BY layer_id, feature_id"""))
+            FROM masterplan.feature ORDER BY layer_id, feature_id""")
+        )
     try:
         assert answers_of(spec, fitting(spec), "mobility") == before
     finally:
@@ -571,7 +600,9 @@ def test_a_visitor_gets_the_same_numbers_as_the_system(world, function):
     assert answers_of(spec, fitting(spec), actor=VISITOR) == answers_of(spec, fitting(spec))
 
 
-@pytest.mark.parametrize("hostile", ["'; DROP TABLE masterplan.proposal; --", ":b0", "%(x)s", "{{7*7}}", "\\", "ș'"])
+@pytest.mark.parametrize(
+    "hostile", ["'; DROP TABLE masterplan.proposal; --", ":b0", "%(x)s", "{{7*7}}", "\\", "ș'"]
+)
 def test_values_of_a_criteria_file_are_bound_never_spliced(measured, hostile):
     assert measured("share_inside", HERE, layer=hostile, where={hostile: hostile}) == [None]
     assert measured("share_inside", HERE, layer="heat", where={hostile: {"above": 1}})[0]["value"] == 0

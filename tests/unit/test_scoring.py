@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ SHIPPED = from_definition(
 OFFICIAL = LayerFact(3, False, 10.0)
 SKETCH = LayerFact(1, True, 200.0)
 
+COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 WORDS = {"ro": "r", "en": "e"}
 ABOUT = {"group": "g", "question": WORDS, "rationale": WORDS, "example": WORDS, "source": "s",
          "themes": frozenset(THEMES), "geometries": frozenset(GEOMETRIES)}  # fmt: skip
@@ -55,8 +57,8 @@ LAYERS = {layer: OFFICIAL for layer in ("flood", "stops", "rivers", "zone")}
 
 def gate(spec=FLOOD, operator="<=", threshold=10.0, otherwise="fail", words=None, key="gate") -> Gate:
     limits = None if threshold is None else dict.fromkeys(GEOMETRIES, threshold)
-    return Gate(key=key, **ABOUT, spec=spec, unit="%", operator=operator, threshold=limits, otherwise=otherwise,
-                words=words or {}, remedy=WORDS, institution={})  # fmt: skip
+    return Gate(key=key, **ABOUT, spec=spec, unit="%", operator=operator, threshold=limits,
+                otherwise=otherwise, words=words or {}, remedy=WORDS, institution={})  # fmt: skip
 
 
 def scored(
@@ -190,7 +192,8 @@ def test_nothing_assessed_is_no_score_at_all():
 
 @pytest.mark.parametrize(
     "value,gate_value,says",
-    [(300, 0, "integrate"), (300, 50, "reject"), (700, 0, "debate"), (900, 0, "reject"), (300, None, "debate"),
+    [(300, 0, "integrate"), (300, 50, "reject"), (700, 0, "debate"), (900, 0, "reject"),
+     (300, None, "debate"),
      (500 + 100, 0, "integrate"), (500 + 100.1, 0, "debate"), (800, 0, "debate"), (800.2, 0, "reject")],
 )  # fmt: skip
 def test_the_decision_rule(value, gate_value, says):
@@ -210,11 +213,13 @@ def test_a_result_carries_what_it_was_measured_against():
     answer = {"value": 640.123, "feature": "stop-7", "name": "Podu Roș"}
     results = run(rules, {STOPS.key: answer, FLOOD.key: {"value": 0.0}}).results
     assert results["scored"] == {
-        "kind": "scored", "unit": "m", "weight": 4.0, "layer": "stops", "layer_version": 3, "indicative": False, "accuracy_m": 10.0, "value": 640.123,
+        "kind": "scored", "unit": "m", "weight": 4.0, "layer": "stops", "layer_version": 3,
+        "indicative": False, "accuracy_m": 10.0, "value": 640.123,
         "feature": "stop-7", "feature_name": "Podu Roș", "score": 55.99, "share": 1.0, "reason": "scored",
     }  # fmt: skip
     assert results["gate"] == {
-        "kind": "gate", "unit": "%", "layer": "flood", "layer_version": 3, "indicative": False, "accuracy_m": 10.0, "value": 0.0, "threshold": 10.0,
+        "kind": "gate", "unit": "%", "layer": "flood", "layer_version": 3,
+        "indicative": False, "accuracy_m": 10.0, "value": 0.0, "threshold": 10.0,
         "verdict": "pass", "reason": "holds",
     }  # fmt: skip
 
@@ -354,9 +359,7 @@ def _plainly(rules, subject, answers, layers, judgements):
             reached, unsure = g.words[answer["value"]], answer.get("uncertain", False)
         else:
             limit = answer["limit"] if g.threshold is None else g.threshold[subject.geometry]
-            holds = [
-                eval(f"x {g.operator} y", {"x": answer[n], "y": limit}) for n in ("value", "low", "high")
-            ]
+            holds = [COMPARE[g.operator](answer[n], limit) for n in ("value", "low", "high")]
             unsure = holds[1] != holds[2]
             reached = "pass" if holds[0] and not (unsure and g.otherwise == "note") else g.otherwise
         if unsure and reached != "note":
