@@ -123,6 +123,8 @@ STRINGS = {
     "no_webgl": N_("This browser cannot draw the map (WebGL is off). Everything can be done without it,"
                    " on the page “Propose”."),
     "tiles_failed": N_("Part of the map could not be loaded. It is tried again when you move the map."),
+    "backdrops": N_("Backdrop"),
+    "basemap_failed": N_("The basemap cannot be reached. The plan itself is complete without it."),
     "panel_failed": N_("The list of layers could not be loaded. Reload the page."),
     "proposals_here": N_("{count} observations and proposals"),
     "draw_line": N_("Draw a line"),

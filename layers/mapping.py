@@ -22,14 +22,14 @@ PLAN_MAX_ZOOM = 16
 _BACKGROUND = "#f4f2ec"
 
 
-def style(connection: Connection, language: str, origin: str) -> dict[str, Any]:
-    """The MapLibre style of the plan; `origin` is the scheme and host that tiles come from."""
+def style(connection: Connection, language: str) -> dict[str, Any]:
+    """The MapLibre style of the plan; addresses are relative to the host it comes from."""
     stamp = plan_stamp(connection)
     west, south, east, north = place().bounds
     sources = {
         group.id: {
             "type": "vector",
-            "tiles": [f"{origin}/tiles/plan/{group.id}/{{z}}/{{x}}/{{y}}?v={stamp}"],
+            "tiles": [f"/tiles/plan/{group.id}/{{z}}/{{x}}/{{y}}?v={stamp}"],
             "minzoom": 7,
             "maxzoom": PLAN_MAX_ZOOM,
             "bounds": [west, south, east, north],

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from layers import mapping, tiles
 from layers.assets import asset_file
+from layers.backdrops import backdrops
 from layers.catalogue import catalogue
 from layers.symbology import labelled_layers
 from masterplan.actors import VISITOR
@@ -40,16 +41,17 @@ def plan_tile(request: Request) -> Response:
 
 
 def style(request: Request) -> Response:
-    origin = f"{request.url.scheme}://{request.url.netloc}"
     with transaction(VISITOR) as connection:
-        return _json(mapping.style(connection, language_of(request), origin))
+        return _json(mapping.style(connection, language_of(request)))
 
 
 def panel(request: Request) -> Response:
     language = language_of(request)
     with transaction(VISITOR) as connection:
         groups = mapping.panel(connection, language)
-    return _json({"indicative": place().text("indicative", language), "groups": groups})
+    return _json({
+        "indicative": place().text("indicative", language), "groups": groups, "backdrops": backdrops(language),
+    })  # fmt: skip
 
 
 def _json(content: object) -> Response:

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     data_dir: Path = PROJECT_ROOT / "data"
     host: str = "127.0.0.1"
     port: int = Field(default=8501, validation_alias="PORT")
+    #: An online basemap by its name in xyzservices; none is needed, and none is asked unless named.
+    basemap: str | None = None
     #: Shows the role switch, if the other conditions of `masterplan.demonstration` hold too.
     demo: bool = False
 

@@ -8,6 +8,7 @@
 window.masterplan = (() => {
   const VISIBLE_KEY = "masterplan.visible";
   const PROPOSAL_ZOOM = 22;
+  const BASEMAP = "basemap";
   let map, gl, config, tooltip, marker, outline, state = {};
 
   const unpack = (packed) =>
@@ -92,6 +93,7 @@ window.masterplan = (() => {
     gl.on("error", (event) => {
       // A tile that is cut off by moving on is no fault.
       if (event.error && event.error.name === "AbortError") return;
+      if (event.sourceId === BASEMAP) { notice(config.strings.basemap_failed); return; }
       console.error("map:", event.error && event.error.message);
       notice(config.strings.tiles_failed);
     });
@@ -226,6 +228,7 @@ window.masterplan = (() => {
       const known = remembered() || {};
       body.append(element("p", { class: "plan-indicative" }, config.strings.indicative));
       body.append(...content.groups.map((group) => groupSection(group, known)));
+      if (content.backdrops.length) body.append(backdropSection(content.backdrops, known));
       map.getContainer().dataset.panel = "ready";
     } catch {
       body.append(element("p", {}, config.strings.panel_failed));
@@ -259,6 +262,35 @@ window.masterplan = (() => {
       element("div", { class: "plan-layer-head" },
         box, element("label", { for: `layer-${layer.id}` }, layer.name), about),
       legend);
+  }
+
+  /** Raster pictures under the plan: their tiles are asked for only once switched on. */
+  function backdropSection(backdrops, known) {
+    return element("details", { open: true }, element("summary", {}, config.strings.backdrops),
+      ...backdrops.map((backdrop) => {
+        const box = element("input", { type: "checkbox", id: `layer-${backdrop.id}` });
+        box.checked = known[backdrop.id] ?? backdrop.visible;
+        const apply = () => whenDrawn(() => showBackdrop(backdrop, box.checked));
+        box.addEventListener("change", () => { remember(backdrop.id, box.checked); apply(); });
+        if (box.checked) apply();
+        return element("div", { class: "plan-layer" }, element("div", { class: "plan-layer-head" },
+          box, element("label", { for: box.id }, backdrop.name)));
+      }));
+  }
+
+  const whenDrawn = (act) => (map.getContainer().dataset.plan ? act() : gl.once("load", act));
+
+  function showBackdrop(backdrop, shown) {
+    if (gl.getLayer(backdrop.id)) { gl.removeLayer(backdrop.id); gl.removeSource(backdrop.id); }
+    const credit = element("span", {}, backdrop.attribution).innerHTML;
+    map.attributionControl.removeAttribution(credit);
+    if (!shown) return;
+    const source = { type: "raster", tiles: [backdrop.tiles], tileSize: 256, maxzoom: backdrop.maxzoom ?? 19 };
+    if (backdrop.bounds) source.bounds = backdrop.bounds;
+    gl.addSource(backdrop.id, source);
+    const above = gl.getStyle().layers.find((layer) => layer.id !== "background" && layer.type !== "raster");
+    gl.addLayer({ id: backdrop.id, type: "raster", source: backdrop.id }, above && above.id);
+    if (backdrop.attribution) map.attributionControl.addAttribution(credit);
   }
 
   function legendRow(row) {

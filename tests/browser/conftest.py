@@ -30,7 +30,13 @@ ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
 #: Messages of Streamlit's own that say nothing about us.
-HARMLESS = ("Unrecognized feature:", "An iframe which has both allow-scripts and allow-same-origin")
+HARMLESS = (
+    "Unrecognized feature:",
+    "An iframe which has both allow-scripts and allow-same-origin",
+    # Opened at a page's own address, Streamlit first looks for its server below that address.
+    "/_stcore/health)",
+    "/_stcore/host-config)",
+)
 
 expect.set_options(timeout=30_000)
 
@@ -112,11 +118,13 @@ class Watched:
         page.on("request", self._request)
 
     def _console(self, message) -> None:
-        if message.type == "error" and not any(known in message.text for known in (*HARMLESS, *self.expected)):
-            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+        told = f"{message.text} ({message.location.get('url', '')})"
+        if message.type == "error" and not any(known in told for known in (*HARMLESS, *self.expected)):
+            self.errors.append(told)
 
     def _request(self, request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "blob:", "data:")):
+        known = ("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "blob:", "data:")
+        if not request.url.startswith(known) and not any(host in request.url for host in self.expected):
             self.strangers.append(request.url)
 
 

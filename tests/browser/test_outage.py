@@ -1,0 +1,96 @@
+"""What is away is said, breaks nothing else, and is back by itself."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from masterplan import database
+from tests.browser.conftest import Server, Watched, map_of, start_server, wait_for
+from tests.conftest import _administer
+
+
+@pytest.fixture
+def away(template_database: str, tmp_path):
+    """A server whose database does not exist yet."""
+    name = "away_and_back"
+    _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    process, server = start_server(name, tmp_path / "server.log")
+    wait_for(server, process)
+    yield server, name
+    process.terminate()
+    process.wait(20)
+    _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def come_back(name: str, template: str) -> None:
+    _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE}")
+    _administer(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}")
+    _administer(f"GRANT CONNECT ON DATABASE {name} TO {database.OGC_ROLE}")
+
+
+def ask(server: Server, path: str) -> tuple[int, dict]:
+    try:
+        with urllib.request.urlopen(server.address + path, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())
+
+
+def until(server: Server, path: str, status: int, seconds: float = 30) -> dict:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found, content = ask(server, path)
+        if found == status:
+            return content
+        time.sleep(0.25)
+    raise AssertionError(f"{path} did not answer {status} within {seconds} s")
+
+
+def test_the_app_starts_without_its_database_and_finds_it_when_it_is_there(
+    away, template_database, page: Page, watched: Watched
+):
+    server, name = away
+    watched.expected += ["503"]
+    status, content = ask(server, "/healthz")
+    assert (status, content["status"]) == (503, "unavailable")
+    assert content["reason"]
+
+    for address in ("", "registru", "criterii", "despre", "propune"):
+        page.goto(f"{server.address}/{address}")
+        expect(page.get_by_text("Baza de date nu poate fi contactată")).to_be_visible()
+        expect(page.get_by_text("Traceback")).to_have_count(0)
+
+    come_back(name, template_database)
+    health = until(server, "/healthz", 200)
+    assert (health["status"], health["edition"], health["proposals"]) == ("ok", 1, 0)
+    assert health["layers"] > 20
+    assert health["broken_views"] == {}
+    assert len(until(server, "/ogc/collections", 200)["collections"]) == health["layers"] + 1
+    page.get_by_role("button", name="Încearcă din nou").click()
+    expect(page.get_by_text("Baza de date nu poate fi contactată")).to_have_count(0)
+
+    _administer(f"DROP DATABASE {name} WITH (FORCE)")
+    assert until(server, "/healthz", 503)["status"] == "unavailable"
+    come_back(name, template_database)
+    assert until(server, "/healthz", 200)["status"] == "ok"
+
+
+def test_a_basemap_that_cannot_be_reached_is_said_and_breaks_nothing(
+    database_name, tmp_path, page: Page, watched: Watched
+):
+    watched.expected += ["tile.openstreetmap.org", "ERR_NAME_NOT_RESOLVED"]
+    process, server = start_server(database_name, tmp_path / "server.log", MASTERPLAN_BASEMAP="OpenStreetMap.Mapnik")
+    try:
+        wait_for(server, process)
+        page.goto(server.address)
+        frame = map_of(page)
+        expect(frame.get_by_text("Harta de fundal nu poate fi contactată")).to_be_visible()
+        expect(frame.get_by_text(re.compile("OpenStreetMap contributors"))).to_be_visible()
+    finally:
+        process.terminate()
+        process.wait(20)
