@@ -352,7 +352,7 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
         outcome = load_result(connection, shown.receipt, view.actor.session)
         email = contact_email(connection, shown.receipt)
     with st.container(border=True):
-        st.markdown(f"### {plain(shown.title)}")
+        st.subheader(plain(shown.title), anchor=False)
         st.markdown(f"{result.badge(view, STATUS_BADGES, shown.status)} {plain(shown.receipt)}")
         _moderate(view, shown)
         details(view, shown, uats)

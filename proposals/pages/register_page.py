@@ -163,7 +163,7 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         st.warning(plain(unknown.message(view.language)), icon=":material/search_off:")
         return
     with st.container(border=True):
-        st.markdown(f"### {plain(outcome.title)}")
+        st.subheader(plain(outcome.title), anchor=False)
         state = result.badge(view, STATUS_BADGES, outcome.status)
         st.markdown(f"{state} {plain(outcome.receipt)}")
         if shown is None:

@@ -81,7 +81,7 @@ def test_hostile_words_stay_words(open_page, empty):
     outcome = brought(HOSTILE, description=HOSTILE)
     app = open_page("register", cod=outcome.receipt)
     assert titles(app) == [HOSTILE]
-    assert f"### {plain(HOSTILE)}" in [markdown.value for markdown in app.markdown]
+    assert plain(HOSTILE) in [heading.value for heading in app.subheader]
     assert HOSTILE in [element.value for element in app.text]
     read_as_markdown = [m.value for kind in ("markdown", "caption") for m in getattr(app, kind)]
     assert not any(re.search(r"\]\(http|(?<!\\)<img", words) for words in read_as_markdown)
