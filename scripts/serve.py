@@ -95,7 +95,7 @@ class Household:
         self._do_both(
             "Loading layers and criteria",
             ["layers", "load"],
-            ["criteria", "load", str(settings().data_dir / "criteria" / "v0.toml")],
+            ["criteria", "load"],
         )
         say("Starting the worker and the server")
         self._spawn("worker", [_MASTERPLAN, "worker"])
