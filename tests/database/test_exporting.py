@@ -22,6 +22,8 @@ from proposals import exporting
 from proposals.exporting import export_to_file, stream_geojson
 from proposals.filters import EVERYTHING, ProposalFilter, from_words
 
+pytestmark = pytest.mark.database
+
 ROWS = rows(1300, seed=11)
 PLANNER = Actor(Role.PLANNER, user="demo")
 
@@ -154,6 +156,23 @@ def test_what_changes_meanwhile_does_not_show() -> None:
             )
 
 
+def test_head_and_rows_are_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed after the head was read is not among the rows."""
+    whole = exporting._opening
+
+    def opening(connection, wanted):
+        head = whole(connection, wanted)
+        with transaction(SYSTEM) as other:
+            insert(other, rows(1, seed=5, prefix="LATE"))
+        return head
+
+    monkeypatch.setattr(exporting, "_opening", opening)
+    try:
+        assert len(_exported()["features"]) == len(ROWS)
+    finally:
+        _remove(["LATE-00000"])
+
+
 def _remove(receipts: list[str]) -> None:
     with owner_transaction() as connection:
         connection.execute(text("ALTER TABLE masterplan.proposal NO FORCE ROW LEVEL SECURITY"))
@@ -183,6 +202,21 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     few = _peak(ProposalFilter(receipts=tuple(row.receipt for row in ROWS[:piece])))
     assert len(ROWS) > 2.5 * piece
     assert _peak(EVERYTHING) < 1.3 * few
+
+
+def test_rows_are_fetched_piece_by_piece() -> None:
+    """Else the driver would hold all of them, where Python does not see it."""
+    pieces = stream_geojson(EVERYTHING, PLANNER)
+    next(pieces)
+    engine = create_engine(admin_url())
+    with engine.connect() as connection:
+        last = connection.scalar(text(
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+            " AND pid <> pg_backend_pid()"
+        ))  # fmt: skip
+    engine.dispose()
+    pieces.close()
+    assert last.startswith("FETCH FORWARD ")
 
 
 def _peak(wanted: ProposalFilter) -> int:

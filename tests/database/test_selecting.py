@@ -31,6 +31,8 @@ from proposals.filters import (
     from_words,
 )
 
+pytestmark = pytest.mark.database
+
 ROWS = rows(300, seed=7)
 LOCAL = ZoneInfo("Europe/Bucharest")
 

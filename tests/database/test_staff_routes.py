@@ -29,6 +29,8 @@ from proposals import routes as routes_module
 from proposals.filters import EVERYTHING, ProposalFilter, from_words
 from proposals.routes import routes, staff_export, staff_tiles
 
+pytestmark = pytest.mark.database
+
 ROWS = rows(1200, seed=31)
 PUBLIC = [row for row in ROWS if row.status == "published"]
 PLANNER, VISITOR, UAT = "session-of-a-planner", "session-of-a-visitor", "session-of-a-uat"
