@@ -100,8 +100,15 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, GateCondition):
         return [value.key, value.verdict]
     if isinstance(value, CriterionCondition):
-        return [value.key, value.operator, value.value]
+        return [value.key, value.operator, _as_json(value.value)]
+    if isinstance(value, (int, float)):
+        return _one_form(value)
     return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _one_form(number: float) -> float:
+    """60 and 60.0, or 0.0 and -0.0, are one number and must be one text."""
+    return float(number) + 0.0
 
 
 #: Field → its name in JSON and in messages, which is its option on the command line.
@@ -266,7 +273,7 @@ def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 def _number(given: Any) -> float:
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not isfinite(given):
         raise MasterplanError(N_("“{given}” is not a number."), given=_short(given))
-    return float(given) + 0.0  # -0.0 and 0.0 are one number and must be one text
+    return _one_form(given)
 
 
 def _score(given: Any) -> float:

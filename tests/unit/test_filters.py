@@ -104,6 +104,11 @@ def test_order_repetition_and_spaces_do_not_matter(wanted: ProposalFilter, rando
     assert json.dumps(from_dict(shuffled).to_dict()) == json.dumps(wanted.to_dict())
 
 
+def test_one_number_has_one_form() -> None:
+    typed, built = from_words(min_score=0, bbox="-0.0,1,2,3"), ProposalFilter(min_score=-0.0, bbox=(0, 1, 2, 3))
+    assert json.dumps(typed.to_dict()) == json.dumps(built.to_dict())
+
+
 def test_the_empty_filter_is_an_empty_document() -> None:
     assert EVERYTHING.to_dict() == {}
     assert from_dict({}) == from_words() == EVERYTHING
