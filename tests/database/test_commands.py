@@ -219,6 +219,12 @@ def test_an_upgrade_with_other_shipped_criteria_warns_and_goes_on(tmp_path: Path
 
 # -- import, score, export -----------------------------------------------------------------
 
+
+def observation() -> Submission:
+    place = {"type": "Point", "coordinates": [27.583, 47.165]}
+    return Submission(uuid4(), "observation", "other", "Adevărată", "", place)
+
+
 CSV = """Titlu,Text,Categorie,lon,lat
 Drum înfundat,Coloana ajunge la intersecție.,Drumuri,27.583,47.165
 Fără loc,,Drumuri,2.35,48.85
@@ -258,6 +264,7 @@ def test_a_file_is_imported_row_by_row_once_and_exported_again(tmp_path: Path):
 
 
 def test_scoring_finds_what_waits():
+    submit(observation(), VISITOR)
     assert "0 measured and scored" in run("proposals", "score").stdout
     with transaction(SYSTEM) as connection:
         connection.execute(text("UPDATE masterplan.measurement SET stale = true"))
@@ -272,12 +279,7 @@ def test_a_filter_on_an_unknown_criterion_is_refused():
 
 
 def test_demonstration_rows_are_refused_beside_real_ones():
-    submit(
-        Submission(uuid4(), "observation", "other", "Adevărată", "", {
-            "type": "Point", "coordinates": [27.583, 47.165]
-        }),
-        VISITOR,
-    )
+    submit(observation(), VISITOR)
     assert "Real submissions" in run("demo", "seed", "5", expect=1).stderr
 
 
