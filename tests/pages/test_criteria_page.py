@@ -45,7 +45,7 @@ def test_a_theme_shows_only_what_is_asked_of_it(open_page, criteria):
         assert len(app.expander) == len([c for c in criteria.criteria if theme in c.themes])
 
 
-def test_the_set_can_be_downloaded(open_page):
+def test_the_set_can_be_downloaded(open_page, database_name):
     app = open_page("criteria")
     (button,) = app.get("download_button")
     assert button.label == "Setul ca fișier (TOML)"
