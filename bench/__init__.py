@@ -1,0 +1,1 @@
+"""Measurements against named alternatives, all on one machine in one run: `make bench`, `make proof`."""
