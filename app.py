@@ -21,6 +21,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 from starlette.routing import Mount, Route  # noqa: E402
+from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
 import layers.routes  # noqa: E402
 import proposals.routes  # noqa: E402
@@ -31,7 +32,7 @@ from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES  # noqa: E402
-from masterplan.pages.shell import provider_configured  # noqa: E402
+from masterplan.pages import shell  # noqa: E402
 from masterplan.place import place  # noqa: E402
 from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
 
@@ -67,42 +68,52 @@ def _json(content: object, status: int = 200) -> Response:
 class PageHead:
     """Give Streamlit's page the right language, title and description, and safe headers."""
 
-    def __init__(self, app) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
-            return await self.app(scope, receive, send)
-        language = _page_language(Request(scope))
-        start: dict[str, Any] = {}
-        body = bytearray()
-
-        async def rewrite(message) -> None:
-            if message["type"] == "http.response.start":
-                start.update(message)
-                return
-            if not Headers(raw=start["headers"]).get("content-type", "").startswith("text/html"):
-                if start.get("sent") is None:
-                    start["sent"] = True
-                    await send({k: v for k, v in start.items() if k != "sent"})
-                return await send(message)
-            body.extend(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            page = _with_head(body.decode(), language).encode()
-            headers = MutableHeaders(raw=start["headers"])
-            headers["content-length"] = str(len(page))
-            headers["content-language"] = language
-            headers["x-content-type-options"] = "nosniff"
-            headers["referrer-policy"] = "same-origin"
-            headers["x-frame-options"] = "SAMEORIGIN"
-            await send(start)
-            await send({"type": "http.response.body", "body": page})
-
-        # The page must arrive unpacked to be rewritten, and unabridged to be whole.
+            await self.app(scope, receive, send)
+            return
+        # A page must arrive unpacked to be rewritten, and unabridged to be whole.
         dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
-        scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
-        await self.app(scope, receive, rewrite)
+        plain = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
+        await self.app(plain, receive, _Rewriter(send, _page_language(Request(scope))))
+
+
+class _Rewriter:
+    """Holds back an HTML answer until it is whole, and sends it rewritten; others pass as they come."""
+
+    def __init__(self, send: Send, language: str) -> None:
+        self.send = send
+        self.language = language
+        self.start: Message | None = None
+        self.body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_page(message):
+            self.start = message
+        elif self.start is None:
+            await self.send(message)
+        else:
+            self.body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._send_page(self.start)
+
+    async def _send_page(self, start: Message) -> None:
+        page = _with_head(self.body.decode(), self.language).encode()
+        headers = MutableHeaders(raw=start["headers"])
+        headers["content-length"] = str(len(page))
+        headers["content-language"] = self.language
+        headers["x-content-type-options"] = "nosniff"
+        headers["referrer-policy"] = "same-origin"
+        headers["x-frame-options"] = "SAMEORIGIN"
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": page})
+
+
+def _is_page(start: Message) -> bool:
+    return Headers(raw=start["headers"]).get("content-type", "").startswith("text/html")
 
 
 def _page_language(request: Request) -> str:
@@ -125,10 +136,6 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     await collections.stop()
 
 
-def _provider_configured() -> bool:
-    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
-
-
 app = st.App(
     PROJECT_ROOT / "proposals" / "pages" / "navigation.py",
     lifespan=lifespan,
@@ -136,9 +143,11 @@ app = st.App(
         Route("/healthz", healthz),
         Mount("/ogc", app=ogc_app(collections)),
         *layers.routes.routes(),
-        *proposals.routes.routes(_provider_configured),
+        *documents_routes.routes(),
+        *proposals.routes.routes(shell.provider_configured),
     ],
     middleware=[Middleware(PageHead)],
+    on_script_error=shell.say_failure,
 )
 
 

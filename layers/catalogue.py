@@ -28,6 +28,17 @@ class Attribute:
     unit: str = ""
     filterable: bool = True
     values: tuple[str, ...] | tuple[float, ...] = ()
+    values_ro: tuple[str, ...] = ()
+    values_en: tuple[str, ...] = ()
+
+    def value_name(self, value: object, language: str) -> str:
+        """What a listed value is called in `language`; a value without a name is its own."""
+        names = dict(zip(self.values, getattr(self, f"values_{language}"), strict=False))
+        return names.get(value, str(value))
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Layer:
 
     def attribute_rows(self) -> list[dict[str, Any]]:
         """The attributes as plain values, for the database."""
-        return [asdict(attribute) | {"values": list(attribute.values)} for attribute in self.attributes]
+        return [_listed(asdict(attribute)) for attribute in self.attributes]
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,10 @@ def _attribute(item: dict[str, Any]) -> Attribute:
     if item["type"] not in ATTRIBUTE_TYPES:
         raise ValueError(f"unknown attribute type: {item['type']!r}")
     convert = float if item["type"] in ("integer", "number") else str
-    return Attribute(**item | {"values": tuple(convert(value) for value in item.get("values", ()))})
+    lists = {name: tuple(item.get(name, ())) for name in ("values_ro", "values_en")}
+    if any(names and len(names) != len(item["values"]) for names in lists.values()):
+        raise ValueError(f"the attribute {item['name']!r} must name each of its values")
+    return Attribute(**item | lists | {"values": tuple(convert(value) for value in item.get("values", ()))})
 
 
 def shipped_file(layer_id: str) -> Path:

@@ -56,12 +56,12 @@ def attribute_words(attribute: Attribute, value: Any, language: str) -> str:
     if attribute.type == "boolean":
         return translate(N_("yes") if value else N_("no"))
     if attribute.type == "list":
-        return ", ".join(str(item) for item in value)
+        return ", ".join(attribute.value_name(item, language) for item in value)
     if attribute.type in ("integer", "number"):
         if attribute.unit:
             return quantity(value, attribute.unit, language)
         return number(value, 0 if float(value).is_integer() else 1, language)
-    return str(value)
+    return attribute.value_name(value, language)
 
 
 def what_is_here(

@@ -16,9 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from layers import store
 from layers.catalogue import ATTRIBUTE_TYPES, STATUSES, Layer, catalogue, shipped_file
 from layers.reading import REFUSED, Issue, ReadFeature, read_features
-from layers.store import FeatureRow, Loaded, load
+from layers.store import FeatureRow, Loaded
 from masterplan.database import owner_transaction
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
@@ -83,6 +84,9 @@ def load_file(path: Path, layer_id: str, options: Options) -> Report:
 
 def _load(connection: Connection, layer: Layer, path: Path, options: Options) -> Report:
     declared = _as_told(layer, options)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if known_already := store.current(connection, declared, sha256):
+        return Report(known_already, [])
     result = read_features(path)
     faults = [("file", _as_fault(issue)) for issue in result.issues if issue.outcome == REFUSED]
     known = _known_features(connection, layer.id)
@@ -95,8 +99,7 @@ def _load(connection: Connection, layer: Layer, path: Path, options: Options) ->
     faults += [("id", fault) for fault in _repeated_ids(rows)]
     if faults:
         raise InputError(faults)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Report(load(connection, declared, rows, sha256), result.issues)
+    return Report(store.load(connection, declared, rows, sha256), result.issues)
 
 
 def _as_fault(issue: Issue) -> MasterplanError:
@@ -146,7 +149,8 @@ def _row(feature: ReadFeature, layer: Layer, options: Options, known: dict[str, 
     """
     faults: list[tuple[str, MasterplanError]] = []
     properties = feature.properties
-    feature_id = str(properties.get(options.id_column, "") if options.id_column else feature.feature_id or "").strip()
+    given_id = properties.get(options.id_column) if options.id_column else feature.feature_id
+    feature_id = str(given_id or "").strip()
     if not feature_id:
         faults.append(("id", MasterplanError(N_("Feature {row} has no id."), row=feature.row)))
     before = known.get(feature_id)
@@ -197,7 +201,8 @@ def _attributes(feature: ReadFeature, layer: Layer, options: Options, before: An
         elif attribute.values and not _is_one_of(value, attribute.values):
             faults.append((attribute.name, MasterplanError(
                 N_("Feature {row}: “{attribute}” is “{value}”; use one of: {known}."),
-                row=feature.row, attribute=attribute.name, value=str(value)[:40], known=", ".join(map(str, attribute.values)),
+                row=feature.row, attribute=attribute.name, value=str(value)[:40],
+                known=", ".join(map(str, attribute.values)),
             )))  # fmt: skip
         else:
             values[attribute.name] = value

@@ -58,6 +58,16 @@ class Loaded:
         return bool(self.opened or self.closed)
 
 
+def current(connection: Connection, layer: Layer, file_sha256: str) -> Loaded | None:
+    """What is stored, if this very file, declared like this, is the current version; else None."""
+    found = connection.execute(_CURRENT_FILE, {"id": layer.id}).one_or_none()
+    declared = (file_sha256, layer.attribute_rows(), layer.indicative, layer.accuracy_m, layer.source)
+    if found is None or tuple(found)[2:] != declared:
+        return None
+    _write_layer(connection, layer, found.version)
+    return Loaded(layer.id, found.version, 0, 0, found.feature_count)
+
+
 def load(connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_sha256: str) -> Loaded:
     """Make `rows` the current version of `layer`, on the owner's connection.
 
@@ -84,6 +94,8 @@ def load(connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_
     })  # fmt: skip
     if declaration_changed:
         _make_view(connection, layer)
+    # Measures are planned with fresh statistics right away, not when the server gets to it.
+    connection.execute(text("ANALYZE masterplan.feature, masterplan.feature_part"))
     enqueue(connection, LAYER_CHANGED, {"layer": layer.id})
     return Loaded(layer.id, version, counts.opened, counts.closed, counts.unchanged)
 
@@ -91,6 +103,12 @@ def load(connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_
 _CURRENT_LAYER = text(
     "SELECT version, attributes, indicative, accuracy_m FROM masterplan.layer WHERE id = :id"
 )
+
+_CURRENT_FILE = text("""
+SELECT l.version, v.feature_count, v.file_sha256, l.attributes, l.indicative, l.accuracy_m, l.source
+FROM masterplan.layer l JOIN masterplan.layer_version v ON v.layer_id = l.id AND v.version = l.version
+WHERE l.id = :id
+""")
 
 _STAGE = """
 DROP TABLE IF EXISTS pg_temp.staged;

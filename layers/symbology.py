@@ -164,7 +164,8 @@ def _boundary(layer: Layer, symbology: Symbology) -> list[dict[str, Any]]:
     return [
         _entry(layer, symbology, "fill", "fill", paint={"fill-color": shade, "fill-opacity": 0.35}),
         _entry(layer, symbology, "line", "line",
-               paint={"line-color": symbology.color, "line-width": symbology.width, "line-dasharray": [5, 1.5, 1, 1.5]}),
+               paint={"line-color": symbology.color, "line-width": symbology.width,
+                      "line-dasharray": [5, 1.5, 1, 1.5]}),
     ]  # fmt: skip
 
 

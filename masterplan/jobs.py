@@ -36,6 +36,12 @@ _ENQUEUE = text(
     " WHERE NOT EXISTS (SELECT 1 FROM masterplan.job"
     "  WHERE kind = :kind AND payload = :payload AND state = 'queued')"
 ).bindparams(bindparam("kind", type_=String), bindparam("payload", type_=JSONB))
+#: A job that ended its worker as often as it may be tried is not taken over once more.
+_GIVE_UP = text(
+    "UPDATE masterplan.job SET state = 'failed', finished_at = clock_timestamp(),"
+    " last_error = 'its worker ended without a word'"
+    f" WHERE state = 'running' AND claimed_at < now() - interval '{CLAIM_EXPIRES}' AND attempts >= max_attempts"
+)
 _CLAIM = text(
     "UPDATE masterplan.job SET state = 'running', attempts = attempts + 1, claimed_at = clock_timestamp()"
     " WHERE id = (SELECT id FROM masterplan.job"
@@ -75,6 +81,7 @@ def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = 
 def run_one(handlers: Mapping[str, Handler], stop: Event | None = None) -> bool:
     """Claim and run one job; False when there was none. Once `stop` is set, its next report ends it."""
     with transaction(SYSTEM) as connection:
+        connection.execute(_GIVE_UP)
         claimed = connection.execute(_CLAIM).one_or_none()
     if claimed is None:
         return False

@@ -19,7 +19,7 @@ PACKAGES = ("masterplan", "layers", "proposals")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def N_(msgid: str) -> str:  # noqa: N802 - gettext's own name, known to pybabel
+def N_(msgid: str) -> str:
     """Mark a message id for extraction where it is only translated later."""
     return msgid
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +18,8 @@ from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
 from masterplan.pages.plain import plain
 from masterplan.place import place
+
+log = logging.getLogger(__name__)
 
 #: Given for every page: Streamlit would fetch a page's own icon from another host.
 ICON = Path(__file__).with_name("icon.svg")
@@ -69,17 +73,39 @@ def actor() -> Actor:
 
 
 def run_page(show: Callable[[View], None]) -> None:
-    """Run a page: errors become sentences, and a database that is away is said with a way to try again."""
+    """Run a page: whatever goes wrong is said in words, and the disclaimer stands below."""
     chosen = language()
-    translate = translator(chosen)
-    try:
+    with said(chosen):
         show(View(chosen, actor()))
+    disclaimer(chosen)
+
+
+@contextmanager
+def said(chosen: str) -> Iterator[None]:
+    """Errors become sentences; a database that is away is said with a way to try again.
+
+    A fragment uses it for itself: Streamlit lets no error out of one.
+    """
+    try:
+        yield
     except Unavailable as away:
         st.warning(away.message(chosen), icon=":material/cloud_off:")
-        st.button(translate(N_("Try again")))
+        st.button(translator(chosen)(N_("Try again")))
     except MasterplanError as error:
         st.error(plain(error.message(chosen)), icon=":material/error:")
-    disclaimer(chosen)
+
+
+def say_failure(failure: Exception) -> bool:
+    """What nobody foresaw: the log has it, the visitor gets a sentence."""
+    log.error("a page failed", exc_info=failure)
+    translate = translator(language())
+    st.error(
+        translate(N_(
+            "Something went wrong here, and it was noted. What you submitted before is kept. Reload the page."
+        )),
+        icon=":material/error:",
+    )
+    return True
 
 
 def disclaimer(chosen: str) -> None:

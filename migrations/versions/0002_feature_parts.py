@@ -30,6 +30,9 @@ CREATE TABLE masterplan.feature_part (
 ALTER TABLE masterplan.feature_part ALTER geom SET STORAGE MAIN;
 CREATE INDEX feature_part_geom ON masterplan.feature_part USING gist (layer_id, geom);
 CREATE INDEX feature_part_feature ON masterplan.feature_part (feature_pk);
+-- The lines of other UATs that a mobility proposal may continue: a few among many.
+CREATE INDEX proposal_public_mobility ON masterplan.proposal USING gist (geom)
+    WHERE public AND kind = 'proposal' AND theme = 'mobility';
 """
 
 TRIGGER = f"""

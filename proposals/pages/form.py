@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import streamlit as st
 
+from layers.catalogue import catalogue
 from masterplan.actors import VISITOR, Role
 from masterplan.coordinates import parse_point
 from masterplan.database import transaction
 from masterplan.errors import InputError
 from masterplan.language import N_
+from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, uat_names
 from proposals.criteria import THEMES
 from proposals.locating import locate
@@ -90,7 +92,7 @@ def show(view: View, prefix: str, sites: list[Site]) -> bool:
             st.session_state[f"{prefix}_form_outcome"] = submit(submission, view.actor)
     except InputError as refused:
         for _, fault in refused.faults:
-            st.error(fault.message(view.language))
+            st.error(plain(fault.message(view.language)))
         return False
     st.rerun(scope="fragment" if prefix == "map" else "app")
     return True
@@ -115,6 +117,7 @@ def _fields(view: View, prefix: str, key: Any, sites: list[Site]) -> Submission 
         kind, on_behalf_of = _who_proposes(view, named)
         budget, stage = (None, None) if kind == "observation" else _documentation(view, named)
         author = _author(view, named, kind)
+        attributes = _facts(view, named)
         channel, source_event = _channel(view, named) if staff else ("online", "")
         email = st.text_input(
             view(N_("E-mail (optional)")), key=named("email"), max_chars=254, autocomplete="email",
@@ -131,7 +134,7 @@ def _fields(view: View, prefix: str, key: Any, sites: list[Site]) -> Submission 
         submission_key=key, kind=kind, theme=theme or "", title=title, description=description,
         geometry=site.geometry, channel=channel, source_event=source_event, author_kind=author,
         email=email.strip() or None, on_behalf_of=on_behalf_of, budget_lei=budget, documentation_stage=stage,
-        attributes={},
+        attributes=attributes,
     )  # fmt: skip
 
 
@@ -140,8 +143,9 @@ def _who_proposes(view: View, named) -> tuple[str, str | None]:
     if view.actor.role is Role.UAT:
         names = uat_names()
         mine = [code for code in names if code in view.actor.uats]
-        code = mine[0] if len(mine) == 1 else st.selectbox(
-            view(N_("On behalf of")), mine, format_func=names.get, key=named("behalf"))  # fmt: skip
+        code = mine[0]
+        if len(mine) > 1:
+            code = st.selectbox(view(N_("On behalf of")), mine, format_func=names.get, key=named("behalf"))
         st.caption(view(N_("Project proposal on behalf of {uat}"), uat=names[code]))
         return "proposal", code
     if view.actor.is_staff:
@@ -162,6 +166,40 @@ def _documentation(view: View, named) -> tuple[float | None, str]:
     stage = st.selectbox(view(N_("Documentation")), list(STAGE_NAMES), key=named("stage"),
                          format_func=lambda s: view(STAGE_NAMES[s]))  # fmt: skip
     return budget, stage
+
+
+PROOF_NAMES = {
+    "": N_("only declared"),
+    "calculation": N_("with a calculation"),
+    "verified": N_("verified"),
+}
+
+
+def _facts(view: View, named) -> dict[str, Any]:
+    """What criteria ask that no map knows; whatever is left empty stays not assessed."""
+    use = next(a for a in catalogue().layer("strategic_zones").attributes if a.name == "uses")
+    with st.expander(view(N_("Facts about the project, for the criteria (optional)"))):
+        facts = {
+            "use": st.selectbox(
+                view(N_("Main use")), use.values, index=None, key=named("use"), placeholder=view(N_("not stated")),
+                format_func=lambda value: use.value_name(value, view.language),
+            ),
+            "green_m2": _amount(view(N_("Green space created (m²)")), named("green")),
+            "future_residents": _amount(view(N_("Future residents")), named("residents")),
+            "co2_saved_t_year": _amount(view(N_("CO₂ saved (tonnes a year)")), named("co2")),
+            "co2_proof": st.selectbox(
+                view(N_("How the CO₂ figure is known")), list(PROOF_NAMES), key=named("proof"),
+                format_func=lambda proof: view(PROOF_NAMES[proof]),
+            ),
+            "impact_analysis": st.checkbox(
+                view(N_("There is an impact analysis: urban, economic, social, environmental")), key=named("impact")
+            ),
+        }  # fmt: skip
+    return {name: value for name, value in facts.items() if value}
+
+
+def _amount(label: str, key: str) -> float | None:
+    return st.number_input(label, min_value=0.0, value=None, step=1.0, format="%.0f", key=key)
 
 
 def _author(view: View, named, kind: str) -> str:

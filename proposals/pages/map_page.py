@@ -16,7 +16,7 @@ from masterplan.errors import MasterplanError
 from masterplan.formats import number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
-from masterplan.pages.shell import View, run_page
+from masterplan.pages.shell import View, run_page, said
 from masterplan.place import Place, place
 from proposals.locating import Located, locate
 from proposals.pages import form
@@ -58,7 +58,7 @@ def workspace(view: View) -> None:
             " Everything can be done without the map too, on the page “Propose”."
         )))  # fmt: skip
     _take_click(desk, reply)
-    with right:
+    with right, said(view.language):
         _beside(view, desk, reply)
 
 

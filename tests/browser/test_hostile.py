@@ -10,6 +10,7 @@ from sqlalchemy import text
 from layers.loading import Options, load_file
 from masterplan.actors import SYSTEM
 from masterplan.database import transaction
+from masterplan.pages.plain import WORD_JOINER
 from tests.browser.conftest import Server, choose_role, map_of
 
 HOSTILE = '<img src=x onerror="window.top.hacked=1">{{7*7}}${window.top.hacked=2}[x](javascript:alert(1))![](//h.example/i)'
@@ -53,7 +54,9 @@ def test_every_sink_shows_the_text_and_runs_nothing(hostile_data, page: Page, se
 
     page.mouse.click(*middle)
     expect(page.get_by_text("Ce este aici")).to_be_visible()
-    expect(page.get_by_text(HOSTILE[:60]).first).to_be_visible()
+    name = page.locator("strong", has_text="onerror")
+    expect(name).to_be_visible()
+    assert name.inner_text().replace(WORD_JOINER, "") == HOSTILE
 
     page.get_by_role("link", name="Registru").click()
     page.get_by_role("textbox", name="Cod de urmărire").fill("IS-HOSTILE")

@@ -62,7 +62,7 @@ def test_the_app_starts_without_its_database_and_finds_it_when_it_is_there(
 
     for address in ("", "registru", "criterii", "despre", "propune"):
         page.goto(f"{server.address}/{address}")
-        expect(page.get_by_text("Baza de date nu poate fi contactată")).to_be_visible()
+        expect(page.get_by_text("Baza de date nu poate fi contactată").first).to_be_visible()
         expect(page.get_by_text("Traceback")).to_have_count(0)
 
     come_back(name, template_database)

@@ -43,8 +43,10 @@ def test_from_a_click_to_a_file_that_equals_the_database(page: Page, server: Ser
     choose_role(page, "planificator")
     page.get_by_role("link", name="Analiză și decizie").click()
     expect(page.get_by_role("heading", name="Analiză și decizie")).to_be_visible()
-    page.get_by_role("textbox", name=re.compile("^Text")).fill("Podu Roș")
-    page.get_by_role("textbox", name=re.compile("^Text")).press("Enter")
+    search = page.get_by_role("textbox", name="Caută în titlu, descriere și cod")
+    search.fill("Podu Ros")
+    search.press("Enter")
+    expect(page.get_by_text("Găsite: 1")).to_be_visible()
     download_link = page.get_by_role("link", name=re.compile("GeoJSON"))
     expect(download_link).to_be_visible()
     with page.expect_download() as download:
@@ -75,7 +77,7 @@ def _stored(receipt: str) -> dict:
         return dict(connection.execute(statement, {"receipt": receipt}).one()._mapping)
 
 
-class _near(float):  # noqa: N801 - reads as a word in an assertion
+class _near(float):
     """Equal within a pixel of the map (0.001°)."""
 
     def __eq__(self, other: object) -> bool:
