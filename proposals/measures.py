@@ -46,6 +46,8 @@ UAT_LINES = "uat_line"
 
 #: Shares at or above this count as wholly inside: what intersection arithmetic loses is under it.
 _WHOLE_PERCENT = 99.999
+#: Two cuts of one line by overlapping features miss each other by less; further apart they would count twice.
+_SAME_PLACE_M = 0.000001
 
 
 class Binds:
@@ -180,22 +182,21 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
 
     Only pieces of features within the layer's accuracy are met. `high` is the share if every edge
     moves out by `accuracy_m`, `low` if it moves in; they are worked out only where an edge is that
-    near, and without buffers for a point, of which the accuracy makes all or nothing. The subject is
-    cut by the features together: cuts of a line by overlapping features hardly ever fall on each
-    other to the last bit, and would count twice. `OFFSET 0` keeps the planner from writing an
-    intersection out again at each place that uses it.
+    near, and without buffers for a point, of which the accuracy makes all or nothing. `OFFSET 0`
+    keeps the planner from writing an intersection out again at each place that uses it.
     """
     point = "s.dim = 0 AND ST_NPoints(s.geom) = 1"
     return f"""
         masterplan.layer l
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(m.met), 0) AS met, sum(m.part) AS part, ST_Collect(m.pieces) AS pieces,
+            SELECT coalesce(sum(m.met), 0) AS met, ST_Collect(m.pieces) AS pieces,
+                ST_Union(m.cut, CASE WHEN s.dim = 1 THEN {_SAME_PLACE_M:f} ELSE -1 END) AS cut,
                 (array_agg(m.feature_id ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1]
                     AS feature,
                 (array_agg(m.name_ro ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1] AS name
             FROM (
                 SELECT f.feature_id, f.name_ro, count(*) AS met, ST_Collect(f.geom) AS pieces,
-                    sum({_size("k.cut")}) AS part
+                    ST_Union(k.cut) AS cut, sum({_size("k.cut")}) AS part
                 FROM masterplan.current_part f
                 CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
                 WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
@@ -203,25 +204,21 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
             ) m
         ) o
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN o.met > 1 THEN ST_UnaryUnion(o.pieces) ELSE o.pieces END AS together OFFSET 0
-        ) t
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN o.met = 0 THEN 0
-                ELSE 100 * (CASE WHEN o.met = 1 THEN o.part ELSE {_size(_cut("t.together"))} END)
-                    / ({_size("s.geom")}) END AS value
+            SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value,
+                CASE WHEN o.met > 1 THEN ST_UnaryUnion(o.pieces) ELSE o.pieces END AS together
             OFFSET 0
         ) v
         CROSS JOIN LATERAL (
             SELECT
                 CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value
                     WHEN v.value >= {_WHOLE_PERCENT}
-                        AND NOT ST_DWithin(ST_Boundary(t.together), s.geom, l.accuracy_m) THEN v.value
+                        AND NOT ST_DWithin(ST_Boundary(v.together), s.geom, l.accuracy_m) THEN v.value
                     WHEN {point} THEN 0
-                    ELSE 100 * ({_size(_cut("ST_Buffer(t.together, -l.accuracy_m)"))})
+                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, -l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS low,
                 CASE WHEN o.met = 0 THEN 0 WHEN l.accuracy_m = 0 OR v.value >= {_WHOLE_PERCENT} THEN v.value
                     WHEN {point} THEN 100
-                    ELSE 100 * ({_size(_cut("ST_Buffer(t.together, l.accuracy_m)"))})
+                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, l.accuracy_m)"))})
                     / ({_size("s.geom")}) END AS high
         ) e
         CROSS JOIN LATERAL (
