@@ -123,6 +123,18 @@ def _begin(engine: Engine) -> Iterator[Connection]:
             raise
 
 
+def reach() -> None:
+    """Ask the database for nothing.
+
+    Raises
+    ------
+    Unavailable
+        When it cannot be reached.
+    """
+    with _begin(app_engine()) as connection:
+        connection.execute(text("SELECT 1"))
+
+
 _ACT_AS = text(
     "SELECT set_config('masterplan.role', :role, true),"
     " set_config('masterplan.user', :user, true),"

@@ -93,7 +93,9 @@ window.masterplan = (() => {
     gl.on("error", (event) => {
       // A tile that is cut off by moving on is no fault.
       if (event.error && event.error.name === "AbortError") return;
-      if (event.sourceId === BASEMAP) { notice(config.strings.basemap_failed); return; }
+      // A tile that failed is the last word on it: only another frame notices that nothing is waited for.
+      gl.triggerRepaint();
+      if (event.sourceId === BASEMAP) { notice(config.strings.basemap_failed, BASEMAP); return; }
       console.error("map:", event.error && event.error.message);
       notice(config.strings.tiles_failed);
     });
@@ -124,15 +126,17 @@ window.masterplan = (() => {
   // ---------------------------------------------------------------- notices
 
   let noticeBox;
-  function notice(words) {
+  /** Say something over the map until `clearNotice(about)`; a new notice takes the place of the old. */
+  function notice(words, about = "tiles") {
     if (!noticeBox) {
       noticeBox = element("div", { class: "plan-notice", role: "status" });
       map.getContainer().append(noticeBox);
     }
     noticeBox.textContent = words;
+    noticeBox.dataset.about = about;
   }
-  function clearNotice() {
-    if (noticeBox) { noticeBox.remove(); noticeBox = undefined; }
+  function clearNotice(about = "tiles") {
+    if (noticeBox && noticeBox.dataset.about === about) { noticeBox.remove(); noticeBox = undefined; }
   }
 
   // ---------------------------------------------------------------- naming things
@@ -284,6 +288,7 @@ window.masterplan = (() => {
     if (gl.getLayer(backdrop.id)) { gl.removeLayer(backdrop.id); gl.removeSource(backdrop.id); }
     const credit = element("span", {}, backdrop.attribution).innerHTML;
     map.attributionControl.removeAttribution(credit);
+    clearNotice(backdrop.id);
     if (!shown) return;
     const source = { type: "raster", tiles: [backdrop.tiles], tileSize: 256, maxzoom: backdrop.maxzoom ?? 19 };
     if (backdrop.bounds) source.bounds = backdrop.bounds;

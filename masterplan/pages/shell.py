@@ -13,7 +13,7 @@ import streamlit as st
 
 from masterplan import demonstration, uats
 from masterplan.actors import VISITOR, Actor, Role
-from masterplan.database import transaction
+from masterplan.database import reach, transaction
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
 from masterplan.pages.plain import plain
@@ -73,26 +73,36 @@ def actor() -> Actor:
 
 
 def run_page(show: Callable[[View], None]) -> None:
-    """Run a page: whatever goes wrong is said in words, and the disclaimer stands below."""
+    """Run a page: whatever goes wrong is said in words, and the disclaimer stands below.
+
+    A database that is away is said at the top, with a way to try again; what needs none is still shown.
+    """
     chosen = language()
+    try:
+        reach()
+        view = View(chosen, actor())
+    except Unavailable as away:
+        _say_away(away, chosen)
+        st.button(translator(chosen)(N_("Try again")))
+        view = View(chosen, VISITOR)
     with said(chosen):
-        show(View(chosen, actor()))
+        show(view)
     disclaimer(chosen)
 
 
 @contextmanager
 def said(chosen: str) -> Iterator[None]:
-    """Errors become sentences; a database that is away is said with a way to try again.
-
-    A fragment uses it for itself: Streamlit lets no error out of one.
-    """
+    """Errors become sentences. A fragment uses it for itself: Streamlit lets no error out of one."""
     try:
         yield
     except Unavailable as away:
-        st.warning(away.message(chosen), icon=":material/cloud_off:")
-        st.button(translator(chosen)(N_("Try again")))
+        _say_away(away, chosen)
     except MasterplanError as error:
         st.error(plain(error.message(chosen)), icon=":material/error:")
+
+
+def _say_away(away: Unavailable, chosen: str) -> None:
+    st.warning(away.message(chosen), icon=":material/cloud_off:")
 
 
 def say_failure(failure: Exception) -> bool:

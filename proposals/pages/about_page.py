@@ -89,17 +89,14 @@ def _what(view: View) -> None:
         N_("The masterplan is living and directing: it coordinates the general urban plans (PUG) and the mobility plans"
            " (PMUD) of the UATs, and does not replace them."),
     )  # fmt: skip
-    st.caption(plain(" · ".join(_versions(view))))
+    st.caption(view(N_("application version {version}"), version=application_version()))
+    _from_database(view, _edition)
 
 
-def _versions(view: View) -> list[str]:
-    told = [view(N_("application version {version}"), version=application_version())]
-    try:
-        with transaction(VISITOR) as connection:
-            edition = connection.execute(_EDITION).one()
-    except Unavailable:
-        return told
-    return [*told, f"{edition.label} ({view(EDITION_STATUS_NAMES[edition.status])})"]
+def _edition(view: View) -> None:
+    with transaction(VISITOR) as connection:
+        edition = connection.execute(_EDITION).one()
+    st.caption(plain(f"{edition.label} ({view(EDITION_STATUS_NAMES[edition.status])})"))
 
 
 @cache
