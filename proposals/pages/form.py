@@ -111,7 +111,8 @@ def _fields(view: View, prefix: str, key: Any, sites: list[Site]) -> Submission 
         else:
             st.caption(site.words)
         theme = st.selectbox(view(N_("Theme")), THEMES, index=None, key=named("theme"),
-                             format_func=lambda t: view(THEME_NAMES[t]), placeholder=view(N_("Choose a theme")))  # fmt: skip
+                             format_func=lambda t: view(THEME_NAMES[t]),
+                             placeholder=view(N_("Choose a theme")))  # fmt: skip
         title = st.text_input(view(N_("Title")), max_chars=200, key=named("title"))
         description = st.text_area(view(N_("Description")), max_chars=10_000, height=140, key=named("description"))
         kind, on_behalf_of = _who_proposes(view, named)

@@ -13,7 +13,10 @@ from masterplan.database import transaction
 from masterplan.pages.plain import WORD_JOINER
 from tests.browser.conftest import Server, choose_role, map_of
 
-HOSTILE = '<img src=x onerror="window.top.hacked=1">{{7*7}}${window.top.hacked=2}[x](javascript:alert(1))![](//h.example/i)'
+HOSTILE = (
+    '<img src=x onerror="window.top.hacked=1">{{7*7}}${window.top.hacked=2}'
+    "[x](javascript:alert(1))![](//h.example/i)"
+)
 PLACE = (27.70, 47.10)
 
 

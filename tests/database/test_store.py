@@ -72,9 +72,11 @@ def test_a_layer_becoming_official_is_a_new_version_of_the_same_features(owner):
 
 def test_two_versions_of_one_feature_at_once_are_forbidden_by_the_database(owner):
     load(owner, TRIAL, [row("a", 1)], "sha-1")
-    copy = text("INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, properties, source,"
-                " source_date, indicative, geom) SELECT layer_id, feature_id, int4range(5, NULL), name_ro, name_en,"
-                " properties, source, source_date, indicative, geom FROM masterplan.feature WHERE layer_id = 'trial'")  # fmt: skip
+    copy = text(
+        "INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, properties, source,"
+        " source_date, indicative, geom) SELECT layer_id, feature_id, int4range(5, NULL), name_ro, name_en,"
+        " properties, source, source_date, indicative, geom FROM masterplan.feature WHERE layer_id = 'trial'"
+    )
     with pytest.raises(IntegrityError, match="exclu"):
         owner.execute(copy)
 
@@ -123,7 +125,8 @@ def test_a_file_that_does_not_fit_is_refused_with_every_fault(fresh_database, tm
     wrong.write_text("""{"type": "FeatureCollection", "features": [
         {"type": "Feature", "id": "x", "properties": {"status": "maybe", "ring": 3},
          "geometry": {"type": "Point", "coordinates": [27.5, 47.1]}},
-        {"type": "Feature", "properties": {}, "geometry": {"type": "LineString", "coordinates": [[27.5, 47.1], [27.6, 47.2]]}}
+        {"type": "Feature", "properties": {},
+         "geometry": {"type": "LineString", "coordinates": [[27.5, 47.1], [27.6, 47.2]]}}
     ]}""")
     with pytest.raises(InputError) as refused:
         load_file(wrong, "rings", Options())

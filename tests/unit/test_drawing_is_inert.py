@@ -35,7 +35,8 @@ def test_a_sink_of_folium_that_ran_python_before_is_inert():
     base = folium.Map(tiles=None)
     feature = {"type": "Feature", "properties": {"name": "{{ 7 * 7 }}"},
                "geometry": {"type": "Point", "coordinates": [27.58, 47.16]}}  # fmt: skip
-    folium.GeoJson({"type": "FeatureCollection", "features": [feature]}, tooltip=folium.GeoJsonTooltip(["name"])).add_to(base)
+    collection = {"type": "FeatureCollection", "features": [feature]}
+    folium.GeoJson(collection, tooltip=folium.GeoJsonTooltip(["name"])).add_to(base)
     page = base.get_root().render()
     assert "{{ 7 * 7 }}" in page
     assert '"name": "49"' not in page
