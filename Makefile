@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP = $(PYTHON) scripts/setup.py
 
-.PHONY: help run stop test install lint bench proof lock messages clean erase
+.PHONY: help run stop test install lint bench proof lock messages screenshots clean erase
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,9 @@ lock: ## write the lock files anew, with the newest versions allowed
 
 messages: ## bring the Romanian catalogues up to date with the sentences in the code
 	@.venv/bin/python scripts/messages.py
+
+screenshots: ## take the README's pictures from the running application
+	@.venv/bin/python scripts/screenshots.py
 
 clean: ## remove .venv and node_modules; the database stays
 	@$(SETUP) clean

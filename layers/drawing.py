@@ -123,6 +123,10 @@ STRINGS = {
     "no_webgl": N_("This browser cannot draw the map (WebGL is off). Everything can be done without it,"
                    " on the page “Propose”."),
     "tiles_failed": N_("Part of the map could not be loaded. It is tried again when you move the map."),
+    "proposals": N_("What people brought"),
+    "observation": N_("observation"),
+    "proposal": N_("project proposal"),
+    "several": N_("several at a place, with their number"),
     "backdrops": N_("Backdrop"),
     "basemap_failed": N_("The basemap cannot be reached. The plan itself is complete without it."),
     "panel_failed": N_("The list of layers could not be loaded. Reload the page."),

@@ -18,8 +18,8 @@ from proposals.selecting import SCORED, where
 
 #: From this zoom on the real geometry is drawn; below it, a grid of counts.
 REAL_ZOOM = 13
-#: Cells along the side of a tile: about 8 by 8 pixels each on the screen.
-CELLS = 32
+#: Cells along the side of a tile: about 32 by 32 pixels each on the screen, so that circles stay apart.
+CELLS = 16
 LAYER = "proposals"
 
 #: Half the side of the world in Web Mercator, in metres; tiles are counted from its north-west corner.

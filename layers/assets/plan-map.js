@@ -8,7 +8,7 @@
 window.masterplan = (() => {
   const VISIBLE_KEY = "masterplan.visible";
   const PROPOSAL_ZOOM = 22;
-  const BASEMAP = "basemap";
+  const BASEMAP = "basemap", PROPOSALS = "proposals";
   let map, gl, config, tooltip, marker, outline, state = {};
 
   const unpack = (packed) =>
@@ -231,6 +231,7 @@ window.masterplan = (() => {
       const content = await answer.json();
       const known = remembered() || {};
       body.append(element("p", { class: "plan-indicative" }, config.strings.indicative));
+      body.append(proposalSection(known));
       body.append(...content.groups.map((group) => groupSection(group, known)));
       if (content.backdrops.length) body.append(backdropSection(content.backdrops, known));
       map.getContainer().dataset.panel = "ready";
@@ -266,6 +267,18 @@ window.masterplan = (() => {
       element("div", { class: "plan-layer-head" },
         box, element("label", { for: `layer-${layer.id}` }, layer.name), about),
       legend);
+  }
+
+  /** What people brought: a ring is an observation, a disc a project proposal, a number several at a place. */
+  function proposalSection(known) {
+    const box = element("input", { type: "checkbox", id: `layer-${PROPOSALS}` });
+    box.checked = known[PROPOSALS] ?? true;
+    box.addEventListener("change", () => { show(PROPOSALS, box.checked); remember(PROPOSALS, box.checked); });
+    const row = (mark, words) => legendRow({ mark, color: ACCENT, text: words });
+    return element("div", { class: "plan-layer" },
+      element("div", { class: "plan-layer-head" }, box, element("label", { for: box.id }, config.strings.proposals)),
+      element("ul", { class: "plan-legend" }, row("ring", config.strings.observation),
+        row("circle", config.strings.proposal), row("number", config.strings.several)));
   }
 
   /** Raster pictures under the plan: their tiles are asked for only once switched on. */
@@ -319,6 +332,12 @@ window.masterplan = (() => {
         "stroke-dasharray": row.mark === "boundary" ? "6 2 1 2" : dash });
     } else if (row.mark === "circle") {
       shape("circle", { cx: 14, cy: 7, r: 4, fill: row.color, stroke: "#fff" });
+    } else if (row.mark === "ring") {
+      shape("circle", { cx: 14, cy: 7, r: 4.5, fill: "#fff", stroke: row.color, "stroke-width": 2.2 });
+    } else if (row.mark === "number") {
+      shape("circle", { cx: 14, cy: 7, r: 6.5, fill: row.color });
+      shape("text", { x: 14, y: 10.4, fill: "#fff", "font-size": 9, "text-anchor": "middle" });
+      svg.lastChild.textContent = "5";
     } else if (row.mark === "arrow") {
       shape("path", { d: "M14 1v11M10 8l4 4 4-4", fill: "none", stroke: row.color, "stroke-width": 1.6 });
     } else {
@@ -334,8 +353,10 @@ window.masterplan = (() => {
 
   function addProposals() {
     gl.addSource("proposals", { type: "vector", tiles: [tiles()], minzoom: 0, maxzoom: PROPOSAL_ZOOM });
+    const visibility = (remembered() || {})[PROPOSALS] === false ? "none" : "visible";
     const entry = (id, type, filter, content) => gl.addLayer({
-      id: `proposals-${id}`, type, source: "proposals", "source-layer": "proposals", filter, ...content });
+      id: `proposals-${id}`, type, metadata: { layer: PROPOSALS }, source: "proposals", "source-layer": "proposals", filter, ...content,
+      layout: { visibility, ...content.layout } });
     const isOne = ["<=", ["coalesce", ["get", "count"], 1], 1];
     const kind = (yes, no) => ["case", ["==", ["get", "kind"], "proposal"], yes, no];
     entry("area", "fill", ["==", ["geometry-type"], "Polygon"],
