@@ -115,11 +115,18 @@ def _create_roles(connection: Connection) -> None:
 
 
 def _create_login(connection: Connection, role: str, options: str) -> None:
+    """Make a login, or give the one that is there our password; PostgreSQL makes it without privileges."""
     verb = "ALTER" if _role_exists(connection, role) else "CREATE"
     password = secret(f"{role}_password")
-    connection.execute(
-        text(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOBYPASSRLS {options} PASSWORD '{password}'")
-    )
+    try:
+        connection.execute(text(f"{verb} ROLE {role} LOGIN {options} PASSWORD '{password}'"))
+    except ProgrammingError:
+        # Not chained: the statement that failed holds the password.
+        raise ConfigurationError(
+            N_("The database login may not make the role {role}. An administrator of the server runs once:"
+               " ALTER ROLE {login} CREATEROLE;"),
+            role=role, login=owner_url().username,
+        ) from None  # fmt: skip
 
 
 def _role_exists(connection: Connection, role: str) -> bool:
