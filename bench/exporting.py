@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import worlds
 from bench.figures import Goal, Row, Section
-from bench.worlds import PROJECT_ROOT, Say
+from bench.worlds import PROJECT_ROOT, Broken, Say
 from masterplan.database import admin_url
 
 RUNS = 3
@@ -105,7 +105,7 @@ def _child(command: list[str], file: Path, environment: dict[str, str] | None = 
     )  # fmt: skip
     found = json.loads(ended.stdout)
     if found["status"]:
-        raise SystemExit(f"{command[:3]} failed: {ended.stderr.decode(errors='replace')[-2000:]}")
+        raise Broken(f"{command[:3]} failed: {ended.stderr.decode(errors='replace')[-2000:]}")
     # Linux tells kilobytes, macOS bytes.
     peak = found["peak"] / (1024 if sys.platform == "linux" else 1024**2)
     return _Run(found["seconds"], peak, file.stat().st_size / 1e6)

@@ -7,9 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from playwright.sync_api import Error as PlaywrightError
+from sqlalchemy.exc import DBAPIError
+
 from bench import exporting, first_map, rescoring, submitting
-from bench.figures import Section
-from bench.worlds import Say
+from bench.figures import Goal, Section, markdown
+from bench.worlds import Broken, Say
+from masterplan.errors import MasterplanError
 
 FULL = (100, 10_000, 100_000)
 QUICK = (100, 1_000)
@@ -34,8 +38,19 @@ def arguments(description: str) -> argparse.Namespace:
 def sections(options: argparse.Namespace, say: Say) -> list[Section]:
     counts = QUICK if options.quick else FULL
     wanted = options.only or list(MEASUREMENTS)
-    found = [act(counts, say) for name, act in MEASUREMENTS.items() if name in wanted]
+    found = [attempt(name, lambda act=act: act(counts, say), say) for name, act in MEASUREMENTS.items() if name in wanted]
     return sorted(found, key=lambda section: section.title)
+
+
+def attempt(name: str, act: Callable[[], Section], say: Say) -> Section:
+    """A section, shown as soon as it is there. One that breaks is a goal missed, and the others still count."""
+    try:
+        section = act()
+    except (Broken, PlaywrightError, DBAPIError, MasterplanError, AssertionError) as failure:
+        section = Section(f"Broken: {name}", "This measurement did not come to its end.")
+        section.goals.append(Goal("the measurement runs", f"{type(failure).__name__}: {str(failure)[:300]!r}", False))
+    say("Done:\n\n" + markdown(section))
+    return section
 
 
 def clock() -> Say:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.worlds import PROJECT_ROOT
+from bench.worlds import PROJECT_ROOT, Broken
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 #: WebGL by software; no name but this machine's is found.
@@ -71,4 +71,4 @@ def _wait(process: subprocess.Popen, address: str, log) -> None:
         except OSError:
             time.sleep(0.1)
     log.seek(0)
-    raise SystemExit(f"A server to measure did not start:\n{log.read().decode(errors='replace')[-3000:]}")
+    raise Broken(f"A server to measure did not start:\n{log.read().decode(errors='replace')[-3000:]}")

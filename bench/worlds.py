@@ -33,6 +33,10 @@ _EMPTY = 0
 Say = Callable[[str], None]
 
 
+class Broken(Exception):
+    """A server or a child process of a measurement did not do what it should."""
+
+
 def world_of(count: int) -> str:
     """The name of the database with so many seeded proposals."""
     return f"bench_{count}"
