@@ -38,7 +38,9 @@ def arguments(description: str) -> argparse.Namespace:
 def sections(options: argparse.Namespace, say: Say) -> list[Section]:
     counts = QUICK if options.quick else FULL
     wanted = options.only or list(MEASUREMENTS)
-    found = [attempt(name, lambda act=act: act(counts, say), say) for name, act in MEASUREMENTS.items() if name in wanted]
+    found = [
+        attempt(name, lambda act=act: act(counts, say), say) for name, act in MEASUREMENTS.items() if name in wanted
+    ]
     return sorted(found, key=lambda section: section.title)
 
 
