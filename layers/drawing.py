@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import branca.element
@@ -23,7 +24,7 @@ from folium.template import Template
 from streamlit_folium import st_folium
 
 from layers.assets import asset_address
-from masterplan.language import N_, translator
+from masterplan.language import LANGUAGES, N_, translator
 from masterplan.place import place
 
 
@@ -151,25 +152,24 @@ STRINGS = {
 }  # fmt: skip
 
 
-def _content(language: str) -> dict[str, Any]:
+def _content() -> dict[str, Any]:
+    """The map's words in every language, so that another one does not mount it anew."""
+    return {"strings": {language: _words(language) for language in LANGUAGES}}
+
+
+def _words(language: str) -> dict[str, str]:
     translate = translator(language)
-    strings = {key: translate(msgid) for key, msgid in STRINGS.items()}
-    strings["indicative"] = place().text("indicative", language)
-    strings["attribution"] = place().text("indicative", language)
-    return {
-        "language": language,
-        "style": f"/map/style.json?lang={language}",
-        "panel": f"/map/panel.json?lang={language}",
-        "proposals": "/tiles/proposals/{z}/{x}/{y}.mvt",
-        "strings": strings,
-    }
+    indicative = place().text("indicative", language)
+    # Leaflet sets the attribution as HTML.
+    own = {"indicative": indicative, "attribution": escape(indicative)}
+    return {key: translate(msgid) for key, msgid in STRINGS.items()} | own
 
 
-def plan_map(language: str, drawing: bool) -> folium.Map:
+def plan_map(drawing: bool) -> folium.Map:
     """The base map: same arguments, same script, so that it is mounted once."""
     lon, lat = place().center
     base = _Map(location=[lat, lon], zoom_start=place().zoom, tiles=None, min_zoom=8, max_zoom=19, control_scale=False)
-    _PlanMap(_content(language)).add_to(base)
+    _PlanMap(_content()).add_to(base)
     if drawing:
         unused = {shape: False for shape in ("rectangle", "circle", "circlemarker", "marker")}
         shapes = {"polyline": {}, "polygon": {"allowIntersection": False}}
@@ -187,11 +187,11 @@ def draw_map(state: MapState, *, language: str, key: str, height: int, drawing: 
     """
     changing = folium.FeatureGroup(name="state", control=False)
     _State({
-        "proposals": state.proposals, "mark": state.mark,
+        "language": language, "proposals": state.proposals, "mark": state.mark,
         "outline": state.outline, "clear_drawings": state.clear_drawings,
     }).add_to(changing)  # fmt: skip
     reply = st_folium(
-        plan_map(language, drawing),
+        plan_map(drawing),
         key=key,
         height=height,
         use_container_width=True,

@@ -13,7 +13,9 @@ from pathlib import Path
 from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+ARGUMENTS = [
+    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
+]  # fmt: skip
 _WIDE = {"width": 1440, "height": 900}
 _PHONE = {"width": 390, "height": 844}
 

@@ -201,6 +201,8 @@ def missing_system_packages(for_tests: bool) -> dict[str, str]:
         missing["PostgreSQL 15 or newer with PostGIS"] = "postgresql-postgis"
     if sys.platform == "linux" and not _loads("libexpat.so.1"):
         missing["the XML library expat"] = "libexpat1"
+    if for_tests and sys.platform == "linux" and not _loads("libatomic.so.1"):
+        missing["the library libatomic, which Playwright's Node needs"] = "libatomic1"
     if for_tests and not shutil.which("chromium"):
         missing["the browser Chromium"] = "chromium"
     if for_tests and sys.platform == "linux" and not _has_romanian_font():

@@ -9,7 +9,7 @@ window.masterplan = (() => {
   const VISIBLE_KEY = "masterplan.visible";
   const PROPOSAL_ZOOM = 22;
   const BASEMAP = "basemap", PROPOSALS = "proposals";
-  let map, gl, config, tooltip, marker, outline, state = {};
+  let map, gl, config, language, words, panel, tooltip, marker, outline, state = {};
 
   const unpack = (packed) =>
     JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0))));
@@ -27,17 +27,20 @@ window.masterplan = (() => {
 
   // ---------------------------------------------------------------- start
 
+  /** The map as it is mounted, once: all languages' words, and what does not change. */
   function start(leafletMap, packed) {
     map = leafletMap;
     config = unpack(packed);
-    document.documentElement.lang = config.language;
-    nameContainer();
-    translateEditor(config.strings);
+  }
+
+  /** The rest of the start, once the page has said its language. */
+  function open() {
+    speak();
     L.control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
     try {
       drawPlan();
     } catch (failure) {
-      notice(config.strings.no_webgl);
+      notice(words.no_webgl);
       return;
     }
     tooltip = L.tooltip({ sticky: true, direction: "top", offset: [0, -8], className: "plan-tooltip" });
@@ -45,6 +48,29 @@ window.masterplan = (() => {
     map.on("mouseout", () => tooltip.remove());
     addPanel();
     markClicks();
+  }
+
+  /** Say everything in the page's language. */
+  function speak() {
+    if (words) map.attributionControl.removeAttribution(words.attribution);
+    language = state.language;
+    words = config.strings[language];
+    document.documentElement.lang = language;
+    nameContainer();
+    translateEditor(words);
+  }
+
+  /** Another language: the map stays as it is, its words change. */
+  function speakAnew() {
+    speak();
+    panel.remove();
+    addPanel();
+    for (const entry of gl.getStyle().layers) {
+      const field = entry.type === "symbol" && entry.layout && entry.layout["text-field"];
+      if (Array.isArray(field) && String(field[1]).startsWith("name_")) {
+        gl.setLayoutProperty(entry.id, "text-field", ["get", `name_${language}`]);
+      }
+    }
   }
 
   /** Ring the clicked place at once; the page says the same a moment later. */
@@ -62,20 +88,20 @@ window.masterplan = (() => {
   function nameContainer() {
     const container = map.getContainer();
     container.setAttribute("role", "application");
-    container.setAttribute("aria-label", config.strings.map_label);
+    container.setAttribute("aria-label", words.map_label);
     const zoom = container.querySelector(".leaflet-control-zoom");
-    for (const [selector, words] of [[".leaflet-control-zoom-in", config.strings.zoom_in],
-                                     [".leaflet-control-zoom-out", config.strings.zoom_out]]) {
+    for (const [selector, name] of [[".leaflet-control-zoom-in", words.zoom_in],
+                                     [".leaflet-control-zoom-out", words.zoom_out]]) {
       const button = zoom && zoom.querySelector(selector);
-      if (button) { button.title = words; button.setAttribute("aria-label", words); }
+      if (button) { button.title = name; button.setAttribute("aria-label", name); }
     }
     map.attributionControl.setPrefix(false);
-    map.attributionControl.addAttribution(element("span", {}, config.strings.attribution).outerHTML);
+    map.attributionControl.addAttribution(words.attribution);
   }
 
   function drawPlan() {
     const layer = L.maplibreGL({
-      style: config.style,
+      style: `/map/style.json?lang=${language}`,
       interactive: false,
       attributionControl: false,
       fadeDuration: 0,
@@ -95,9 +121,9 @@ window.masterplan = (() => {
       if (event.error && event.error.name === "AbortError") return;
       // A tile that failed is the last word on it: only another frame notices that nothing is waited for.
       gl.triggerRepaint();
-      if (event.sourceId === BASEMAP) { notice(config.strings.basemap_failed, BASEMAP); return; }
+      if (event.sourceId === BASEMAP) { notice(words.basemap_failed, BASEMAP); return; }
       console.error("map:", event.error && event.error.message);
-      notice(config.strings.tiles_failed);
+      notice(words.tiles_failed);
     });
   }
 
@@ -121,6 +147,11 @@ window.masterplan = (() => {
     Object.assign(edit.toolbar.actions.clearAll, { title: strings.remove_all, text: strings.remove_all });
     Object.assign(edit.handlers.edit.tooltip, { text: strings.edit_hint, subtext: "" });
     edit.handlers.remove.tooltip.text = strings.remove_hint;
+    for (const [name, title] of [["draw-polyline", strings.draw_line], ["draw-polygon", strings.draw_area],
+                                 ["edit-edit", strings.edit], ["edit-remove", strings.remove]]) {
+      const button = map.getContainer().querySelector(`.leaflet-draw-${name}`);
+      if (button) { button.title = title; button.setAttribute("aria-label", title); }
+    }
   }
 
   // ---------------------------------------------------------------- notices
@@ -172,10 +203,10 @@ window.masterplan = (() => {
   function nameOf(feature) {
     const p = feature.properties;
     if (feature.source === "proposals") {
-      if (p.count > 1) return config.strings.proposals_here.replace("{count}", p.count);
+      if (p.count > 1) return words.proposals_here.replace("{count}", p.count);
       return p.title || p.receipt || "";
     }
-    return p[`name_${config.language}`] || p.name_ro || "";
+    return p[`name_${language}`] || p.name_ro || "";
   }
 
   // ---------------------------------------------------------------- layers on and off
@@ -208,35 +239,35 @@ window.masterplan = (() => {
         const body = element("div", { class: "plan-panel-body", id: "plan-panel-body" });
         const button = element("button", {
           type: "button", class: "plan-panel-button", "aria-controls": "plan-panel-body",
-          "aria-expanded": String(wide) }, config.strings.layers);
+          "aria-expanded": String(wide) }, words.layers);
         body.hidden = !wide;
         button.addEventListener("click", () => {
           body.hidden = !body.hidden;
           button.setAttribute("aria-expanded", String(!body.hidden));
         });
-        const panel = element("section", { class: "plan-panel leaflet-bar", "aria-label": config.strings.layers }, button, body);
-        L.DomEvent.disableClickPropagation(panel);
-        L.DomEvent.disableScrollPropagation(panel);
+        const section = element("section", { class: "plan-panel leaflet-bar", "aria-label": words.layers }, button, body);
+        L.DomEvent.disableClickPropagation(section);
+        L.DomEvent.disableScrollPropagation(section);
         fillPanel(body);
-        return panel;
+        return section;
       },
     });
-    new Panel().addTo(map);
+    panel = new Panel().addTo(map);
   }
 
   async function fillPanel(body) {
     try {
-      const answer = await fetch(config.panel, { credentials: "same-origin" });
+      const answer = await fetch(`/map/panel.json?lang=${language}`, { credentials: "same-origin" });
       if (!answer.ok) throw new Error(String(answer.status));
       const content = await answer.json();
       const known = remembered() || {};
-      body.append(element("p", { class: "plan-indicative" }, config.strings.indicative));
+      body.append(element("p", { class: "plan-indicative" }, words.indicative));
       body.append(proposalSection(known));
       body.append(...content.groups.map((group) => groupSection(group, known)));
       if (content.backdrops.length) body.append(backdropSection(content.backdrops, known));
       map.getContainer().dataset.panel = "ready";
     } catch {
-      body.append(element("p", {}, config.strings.panel_failed));
+      body.append(element("p", {}, words.panel_failed));
     }
   }
 
@@ -258,7 +289,7 @@ window.masterplan = (() => {
       legend.hidden = !box.checked;
     });
     const about = element("details", { class: "plan-about" },
-      element("summary", { "aria-label": `${config.strings.about_layer}: ${layer.name}` }, "i"),
+      element("summary", { "aria-label": `${words.about_layer}: ${layer.name}` }, "i"),
       element("p", {}, layer.description),
       element("p", {}, layer.facts.join(" · ")),
       element("p", {}, layer.source),
@@ -276,14 +307,14 @@ window.masterplan = (() => {
     box.addEventListener("change", () => { show(PROPOSALS, box.checked); remember(PROPOSALS, box.checked); });
     const row = (mark, words) => legendRow({ mark, color: ACCENT, text: words });
     return element("div", { class: "plan-layer" },
-      element("div", { class: "plan-layer-head" }, box, element("label", { for: box.id }, config.strings.proposals)),
-      element("ul", { class: "plan-legend" }, row("ring", config.strings.observation),
-        row("circle", config.strings.proposal), row("number", config.strings.several)));
+      element("div", { class: "plan-layer-head" }, box, element("label", { for: box.id }, words.proposals)),
+      element("ul", { class: "plan-legend" }, row("ring", words.observation),
+        row("circle", words.proposal), row("number", words.several)));
   }
 
   /** Raster pictures under the plan: their tiles are asked for only once switched on. */
   function backdropSection(backdrops, known) {
-    return element("details", { open: true }, element("summary", {}, config.strings.backdrops),
+    return element("details", { open: true }, element("summary", {}, words.backdrops),
       ...backdrops.map((backdrop) => {
         const box = element("input", { type: "checkbox", id: `layer-${backdrop.id}` });
         box.checked = known[backdrop.id] ?? backdrop.visible;
@@ -374,7 +405,7 @@ window.masterplan = (() => {
         "circle-stroke-color": kind("#ffffff", ACCENT), "circle-stroke-width": 2.4 } });
   }
 
-  const tiles = () => new URL(state.proposals || config.proposals, location.origin).href
+  const tiles = () => new URL(state.proposals, location.origin).href
     .replace("%7Bz%7D", "{z}").replace("%7Bx%7D", "{x}").replace("%7By%7D", "{y}");
 
   // ---------------------------------------------------------------- what the page says
@@ -383,6 +414,8 @@ window.masterplan = (() => {
   function update(packed) {
     const before = state;
     state = unpack(packed);
+    if (!before.language) open();
+    else if (before.language !== state.language && gl) speakAnew();
     const source = gl && gl.getSource("proposals");
     if (source && before.proposals !== state.proposals) source.setTiles([tiles()]);
     if (JSON.stringify(before.mark) !== JSON.stringify(state.mark)) placeMark();

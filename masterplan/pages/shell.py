@@ -128,6 +128,8 @@ _LOOK = """<style>
 .stMainBlockContainer { padding: 2.6rem 2.2rem 2rem; max-width: 1760px; }
 .stMainBlockContainer h1 { font-size: 1.75rem; padding: 0 0 .4rem; }
 .stMainBlockContainer h2, .stMainBlockContainer h3 { font-size: 1.2rem; padding: .3rem 0; }
+/* Captions at full contrast: Streamlit fades them below 4.5:1. */
+[data-testid="stCaptionContainer"] { color: #5a564c; opacity: 1; }
 /* Streamlit's own hint is English only ("Press Enter to submit"). */
 [data-testid="InputInstructions"] { display: none; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.2rem 1rem 1.5rem; } }

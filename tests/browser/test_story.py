@@ -90,12 +90,14 @@ def test_the_page_speaks_romanian_first_and_english_by_a_switch(page: Page, serv
     page.goto(server.address)
     expect(page.locator("html")).to_have_attribute("lang", "ro")
     expect(page).to_have_title("MasterPlan Metropolitan Iași")
-    map_of(page)
+    container = map_of(page).locator(".leaflet-container")
+    container.evaluate("element => { element.dataset.mark = 'same'; }")
     page.get_by_role("radio", name="English").click()
     expect(page.get_by_role("heading", name="Masterplan map")).to_be_visible()
     expect(page).to_have_title("Iași Metropolitan MasterPlan")
     frame = map_of(page)
     expect(frame.get_by_role("button", name="Layers")).to_be_visible()
+    expect(container).to_have_attribute("data-mark", "same")
 
 
 def test_switching_a_layer_asks_for_its_tiles_and_does_not_reload_the_map(page: Page, server: Server):

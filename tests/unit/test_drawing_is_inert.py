@@ -46,13 +46,13 @@ def test_a_sink_of_folium_that_ran_python_before_is_inert():
 def test_nothing_of_the_state_stands_in_the_map_script_as_itself(text):
     group = folium.FeatureGroup()
     drawing._State({"proposals": text, "outline": {"type": text}}).add_to(group)
-    group.add_to(drawing.plan_map("ro", drawing=True))
+    group.add_to(drawing.plan_map(drawing=True))
     script = generate_leaflet_string(group, base_id="g")
     assert text not in script
 
 
 def test_the_base_map_is_the_same_script_every_time_so_that_it_is_mounted_once():
-    first, second = (drawing.plan_map("ro", drawing=True) for _ in range(2))
+    first, second = (drawing.plan_map(drawing=True) for _ in range(2))
     scripts = []
     for base in (first, second):
         base.get_root().render()
@@ -62,7 +62,7 @@ def test_the_base_map_is_the_same_script_every_time_so_that_it_is_mounted_once()
 
 
 def test_no_asset_of_the_map_comes_from_another_host():
-    base = drawing.plan_map("ro", drawing=True)
+    base = drawing.plan_map(drawing=True)
     addresses = [address for child in (base, *base._children.values())
                  for address in (*getattr(child, "default_js", []), *getattr(child, "default_css", []))]
     assert addresses

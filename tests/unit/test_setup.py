@@ -81,7 +81,7 @@ class TestSystemPackages:
         monkeypatch.setattr(setup.sys, "platform", "linux")
         for_run = ["python3-venv", "postgresql-postgis", "libexpat1"]
         assert list(setup.missing_system_packages(for_tests=False).values()) == for_run
-        for_tests = [*for_run, "chromium", "fonts-dejavu-core"]
+        for_tests = [*for_run, "libatomic1", "chromium", "fonts-dejavu-core"]
         assert list(setup.missing_system_packages(for_tests=True).values()) == for_tests
         monkeypatch.setenv("MASTERPLAN_DATABASE_URL", "postgresql://elsewhere/db")
         assert "postgresql-postgis" not in setup.missing_system_packages(for_tests=False).values()

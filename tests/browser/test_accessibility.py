@@ -1,0 +1,38 @@
+"""axe finds nothing serious in our pages; fields have names; the map says what it is."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from masterplan.settings import PROJECT_ROOT
+from tests.browser.conftest import Server, map_of
+
+AXE = PROJECT_ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: folium writes this into the map's frame; the page around it can be enlarged.
+KNOWN = {"meta-viewport"}
+
+
+@pytest.mark.parametrize("address", ["", "propune", "registru", "criterii", "despre"])
+def test_axe_finds_nothing_serious(page: Page, server: Server, address: str):
+    page.goto(f"{server.address}/{address}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    if not address:
+        map_of(page)
+    page.wait_for_load_state("networkidle")
+    for frame in page.frames:
+        frame.evaluate(AXE.read_text("utf-8"))
+        found = frame.evaluate(
+            "rules => axe.run(document, {runOnly: rules, iframes: false})"
+            ".then(result => result.violations.map(v => [v.id, v.impact, v.nodes[0].html]))",
+            RULES,
+        )
+        assert [fault for fault in found if fault[0] not in KNOWN] == []
+
+
+def test_the_map_is_named_and_its_buttons_speak_romanian(page: Page, server: Server):
+    page.goto(server.address)
+    frame = map_of(page)
+    expect(frame.get_by_role("application", name="Harta masterplanului metropolitan")).to_be_visible()
+    for name in ("Mărește", "Micșorează", "Straturi"):
+        expect(frame.get_by_role("button", name=name)).to_be_visible()
+    expect(frame.get_by_title("Desenează o suprafață")).to_be_visible()
