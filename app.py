@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool  # noqa: E402
 from starlette.datastructures import Headers, MutableHeaders  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.requests import Request  # noqa: E402
-from starlette.responses import Response  # noqa: E402
+from starlette.responses import RedirectResponse, Response  # noqa: E402
 from starlette.routing import Mount, Route  # noqa: E402
 from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
@@ -28,6 +28,7 @@ import proposals.routes  # noqa: E402
 from layers import documents_routes  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
 from layers.ogc_catalogue import Collections  # noqa: E402
+from masterplan import demonstration  # noqa: E402
 from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
@@ -60,6 +61,10 @@ def _health_facts() -> dict[str, Any]:
         return dict(connection.execute(_HEALTH).one()._mapping)
 
 
+def nothing_here(_: Request) -> Response:
+    return _json({"error": "not found"}, 404)
+
+
 def _json(content: object, status: int = 200) -> Response:
     headers = {"Cache-Control": "no-store"}
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
@@ -72,13 +77,14 @@ class PageHead:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # A page must arrive unpacked to be rewritten, and unabridged to be whole.
-        dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
-        plain = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
-        await self.app(plain, receive, _Rewriter(send, _page_language(Request(scope))))
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            # A page must arrive unpacked to be rewritten, and unabridged to be whole.
+            dropped = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+            scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] not in dropped]}
+        await self.app(scope, receive, _Rewriter(send, _page_language(Request(scope))))
 
 
 class _Rewriter:
@@ -113,7 +119,8 @@ class _Rewriter:
 
 
 def _is_page(start: Message) -> bool:
-    return Headers(raw=start["headers"]).get("content-type", "").startswith("text/html")
+    headers = Headers(raw=start["headers"])
+    return headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers
 
 
 def _page_language(request: Request) -> str:
@@ -141,10 +148,13 @@ app = st.App(
     lifespan=lifespan,
     routes=[
         Route("/healthz", healthz),
+        Route("/ogc", lambda _: RedirectResponse("/ogc/")),
         Mount("/ogc", app=ogc_app(collections)),
         *layers.routes.routes(),
         *documents_routes.routes(),
         *proposals.routes.routes(shell.provider_configured),
+        # Below these addresses nothing else is a page of Streamlit's.
+        *(Route(f"/{place}/{{rest:path}}", nothing_here) for place in ("staff", "tiles", "map", "documents")),
     ],
     middleware=[Middleware(PageHead)],
     on_script_error=shell.say_failure,
@@ -153,6 +163,7 @@ app = st.App(
 
 def serve() -> None:
     """Serve until stopped, on `MASTERPLAN_HOST` (this machine only, unless told otherwise) and `PORT`."""
+    demonstration.listening_on(settings().host)
     app.run(config={"server.address": settings().host, "server.port": settings().port})
 
 

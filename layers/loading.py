@@ -62,7 +62,7 @@ def load_shipped(said: Callable[[Loaded], None] = lambda _: None) -> list[Loaded
         for layer in catalogue().layers:
             if layer.id in replaced:
                 continue
-            results.append(_load(connection, layer, shipped_file(layer.id), Options()).loaded)
+            results.append(_load(connection, layer, shipped_file(layer.id), layer, Options(), shipped=True).loaded)
             said(results[-1])
     return results
 
@@ -79,11 +79,12 @@ def load_file(path: Path, layer_id: str, options: Options) -> Report:
     """
     layer = catalogue().layer(layer_id)
     with owner_transaction() as connection:
-        return _load(connection, layer, path, options)
+        return _load(connection, layer, path, _as_told(layer, path, options), options, shipped=False)
 
 
-def _load(connection: Connection, layer: Layer, path: Path, options: Options) -> Report:
-    declared = _as_told(layer, options)
+def _load(
+    connection: Connection, layer: Layer, path: Path, declared: Layer, options: Options, shipped: bool
+) -> Report:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if known_already := store.current(connection, declared, sha256):
         return Report(known_already, [])
@@ -99,35 +100,37 @@ def _load(connection: Connection, layer: Layer, path: Path, options: Options) ->
     faults += [("id", fault) for fault in _repeated_ids(rows)]
     if faults:
         raise InputError(faults)
-    return Report(store.load(connection, declared, rows, sha256), result.issues)
+    return Report(store.load(connection, declared, rows, sha256, shipped), result.issues)
 
 
 def _as_fault(issue: Issue) -> MasterplanError:
     return MasterplanError(issue.msgid, **issue.facts)
 
 
-def _as_told(layer: Layer, options: Options) -> Layer:
-    """The layer with what the options say about this file."""
-    told: dict[str, Any] = {"indicative": layer.indicative and not options.official}
-    if options.source is not None:
-        told["source"] = options.source
-    if options.source_date is not None:
-        told["source_date"] = options.source_date
-    if options.accuracy_m is not None:
-        told["accuracy_m"] = options.accuracy_m
-    return replace(layer, **told)
+def _as_told(layer: Layer, path: Path, options: Options) -> Layer:
+    """The layer with what is told of this file; untold, its source is its name and its date the file's own.
+
+    The shipped sketch's source is never said of somebody else's file.
+    """
+    changed = date.fromtimestamp(path.stat().st_mtime)
+    return replace(
+        layer,
+        indicative=not options.official,
+        source=options.source or path.name,
+        source_date=options.source_date or changed,
+        accuracy_m=layer.accuracy_m if options.accuracy_m is None else options.accuracy_m,
+    )
+
+
+_REPLACED = text("""
+SELECT l.id FROM masterplan.layer l JOIN masterplan.layer_version v ON v.layer_id = l.id AND v.version = l.version
+WHERE NOT v.shipped
+""")
 
 
 def _layers_replaced(connection: Connection) -> set[str]:
-    """Layers whose current version does not come from the shipped file."""
-    shipped = {layer.id: layer for layer in catalogue().layers}
-    rows = connection.execute(text("SELECT id, source, indicative FROM masterplan.layer")).all()
-    return {
-        row.id
-        for row in rows
-        if row.id in shipped
-        and (row.source, row.indicative) != (shipped[row.id].source, shipped[row.id].indicative)
-    }
+    """Layers whose current version is a file that somebody brought."""
+    return set(connection.scalars(_REPLACED))
 
 
 _KNOWN = text("""

@@ -68,8 +68,12 @@ def current(connection: Connection, layer: Layer, file_sha256: str) -> Loaded | 
     return Loaded(layer.id, found.version, 0, 0, found.feature_count)
 
 
-def load(connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_sha256: str) -> Loaded:
+def load(
+    connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_sha256: str, shipped: bool = False
+) -> Loaded:
     """Make `rows` the current version of `layer`, on the owner's connection.
+
+    `shipped` says that they come with the application, and may be replaced by what ships next.
 
     Loading what is current already changes nothing and makes no version.
     """
@@ -90,7 +94,7 @@ def load(connection: Connection, layer: Layer, rows: Iterable[FeatureRow], file_
     connection.execute(_OPEN, {"layer": layer.id, "version": version, "kind": layer.kind})
     connection.execute(_WRITE_VERSION, {
         "layer": layer.id, "version": version, "kind": layer.kind, "sha256": file_sha256,
-        "count": counts.opened + counts.unchanged,
+        "count": counts.opened + counts.unchanged, "shipped": shipped,
     })  # fmt: skip
     if declaration_changed:
         _make_view(connection, layer)
@@ -157,9 +161,9 @@ ORDER BY feature_id
 
 _WRITE_VERSION = text(f"""
 INSERT INTO masterplan.layer_version (layer_id, version, edition, source, source_date, indicative, accuracy_m,
-    feature_count, file_sha256)
+    feature_count, file_sha256, shipped)
 SELECT id, :version, CASE WHEN :kind = 'plan' THEN {_DRAFT} END, source, source_date, indicative, accuracy_m,
-    :count, :sha256
+    :count, :sha256, :shipped
 FROM masterplan.layer WHERE id = :layer
 """)
 

@@ -1,8 +1,9 @@
 """The demonstration: who may play which role until sign-in exists.
 
 The role switch shows only when every condition holds, so that it can never be
-reached from another machine: `MASTERPLAN_DEMO=1`, a loopback listener, no
-sign-in provider, no forwarding header, and a Host of this machine's own.
+reached from another machine: `MASTERPLAN_DEMO=1`, a loopback listener that
+`app.serve` itself opened, no sign-in provider, no forwarding header, and a Host
+of this machine's own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from masterplan.settings import settings
 
 ROLES = (Role.VISITOR, Role.UAT, Role.PLANNER)
 _LOCAL_HOSTS = {"localhost", "127.0.0.1"}
-_FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+#: Whatever begins so was added by a proxy.
+_FORWARDING_HEADERS = (
+    "forwarded", "via", "x-forwarded", "x-original", "x-real", "x-client", "x-cluster", "x-envoy", "x-proxy",
+    "cf-", "true-client", "fastly-", "x-azure", "x-amzn",
+)  # fmt: skip
+
+#: The address this process listens on, once `listening_on` was told; unknown when another program serves us.
+_listener: str | None = None
 
 _READ = text("SELECT role, uats FROM masterplan.session_role WHERE session_id = :session")
 _WRITE = text(
@@ -31,11 +39,18 @@ def is_allowed(headers: Mapping[str, str], provider_configured: bool) -> bool:
     """Whether a request with these headers (names in lower case) may play a role."""
     return (
         settings().demo
-        and is_loopback(settings().host)
+        and _listener is not None
+        and is_loopback(_listener)
         and not provider_configured
-        and not any(name in headers for name in _FORWARDING_HEADERS)
+        and not any(name.lower().startswith(_FORWARDING_HEADERS) for name in headers)
         and _host_name(headers.get("host", "")) in _LOCAL_HOSTS
     )
+
+
+def listening_on(host: str) -> None:
+    """Remember the address of the listener; only who opens it may say."""
+    global _listener
+    _listener = host
 
 
 def is_loopback(host: str) -> bool:

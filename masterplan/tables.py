@@ -69,7 +69,7 @@ layer_version = Table(
     Column("layer_id", Text, primary_key=True), Column("version", Integer, primary_key=True),
     Column("edition", Integer), Column("source", Text), Column("source_date", Date),
     Column("indicative", Boolean), Column("accuracy_m", Double),
-    Column("feature_count", Integer), Column("file_sha256", Text), _moment("loaded_at"),
+    Column("feature_count", Integer), Column("file_sha256", Text), Column("shipped", Boolean), _moment("loaded_at"),
 )
 
 feature = Table(

@@ -1,6 +1,6 @@
 """Signed tickets: how a page opens a route that Streamlit's session does not reach.
 
-A ticket names the session and what was asked for (a filter), and expires. It
+A ticket names the session, the user and what was asked for (a filter), and expires. It
 carries no role: the route reads the role of the session from the database at
 each request. Its start is rounded, so the same question within the same hour
 gives the same ticket and browsers keep their tiles.
@@ -27,9 +27,10 @@ _LIFETIME_S = 12 * 3600
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a route may do for whom: the session that asked, and the asked-for filter."""
+    """What a route may do for whom: the session and user that asked, and the asked-for filter."""
 
     session: str
+    user: str
     filter: dict[str, Any]
 
 
@@ -41,7 +42,8 @@ def _serializer() -> URLSafeSerializer:
 def sign(ticket: Ticket, now: float | None = None) -> str:
     """The ticket as text for an address; equal tickets within an hour are equal texts."""
     start = int((time.time() if now is None else now) // _STEP_S * _STEP_S)
-    return _serializer().dumps({"s": ticket.session, "f": ticket.filter, "e": start + _STEP_S + _LIFETIME_S})
+    expires = start + _STEP_S + _LIFETIME_S
+    return _serializer().dumps({"s": ticket.session, "u": ticket.user, "f": ticket.filter, "e": expires})
 
 
 def read(signed: str, now: float | None = None) -> Ticket:
@@ -58,4 +60,4 @@ def read(signed: str, now: float | None = None) -> Ticket:
         raise Forbidden(N_("This address is not valid. Open it again from the page.")) from forged
     if content["e"] < (time.time() if now is None else now):
         raise Forbidden(N_("This address has expired. Reload the page."))
-    return Ticket(content["s"], content["f"])
+    return Ticket(content["s"], content["u"], content["f"])

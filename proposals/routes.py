@@ -40,18 +40,18 @@ _STAMP_GOOD_FOR_S = 2.0
 _STAFF_ONLY = N_("This is for planners. Choose that role on the page and open the address again.")
 
 
-def staff_tiles(session: str, wanted: ProposalFilter) -> str:
+def staff_tiles(session: str, user: str, wanted: ProposalFilter) -> str:
     """The address template of the tiles that staff see of a filter, stable while both stay the same."""
-    return f"{_STAFF_TILES}?t={_ticket(session, wanted)}"
+    return f"{_STAFF_TILES}?t={_ticket(session, user, wanted)}"
 
 
-def staff_export(session: str, wanted: ProposalFilter, language: str) -> str:
+def staff_export(session: str, user: str, wanted: ProposalFilter, language: str) -> str:
     """The address of the download of a filter; what goes wrong is said in `language`."""
-    return f"{_EXPORT}?t={_ticket(session, wanted)}&lang={language}"
+    return f"{_EXPORT}?t={_ticket(session, user, wanted)}&lang={language}"
 
 
-def _ticket(session: str, wanted: ProposalFilter) -> str:
-    return quote(tickets.sign(tickets.Ticket(session, wanted.to_dict())))
+def _ticket(session: str, user: str, wanted: ProposalFilter) -> str:
+    return quote(tickets.sign(tickets.Ticket(session, user, wanted.to_dict())))
 
 
 def routes(provider_configured: Callable[[], bool]) -> list[Route]:
@@ -64,7 +64,7 @@ def routes(provider_configured: Callable[[], bool]) -> list[Route]:
         """Who asks, by their role at this moment, and for what."""
         ticket = tickets.read(request.query_params.get("t", ""))
         actor = actor_of(ticket.session, allowed=is_allowed(request.headers, provider_configured()))
-        if not actor.is_staff:
+        if not actor.is_staff or actor.user != ticket.user:
             raise Forbidden(_STAFF_ONLY)
         return actor, from_dict(ticket.filter)
 

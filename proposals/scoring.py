@@ -50,14 +50,16 @@ REASONS = {
     "breaks": N_("The condition does not hold."),
     "accuracy": N_("The result lies within the accuracy of the layer ({accuracy} m): a person decides."),
     "indicative": N_("The condition does not hold, but the layer is an indicative sketch: a person decides."),
+    "asks": N_("What was found asks for a person to look: nothing is decided by the measure alone."),
+    "noted": N_("Something to know; the condition is met."),
     "missing": N_("Not assessed: the fact is missing. Its weight is shared out among the other criteria."),
     "unjudged": N_("Not assessed yet: a planner judges this one. Its weight is shared out until then."),
     "scored": N_("The value function turns {value} into {score} points of 100."),
     "capped": N_("The score is capped at {cap}: {class}."),
     "judged": N_("A planner gave {score} points of 100."),
 }
-_HOLDS, _BREAKS, _ACCURACY, _INDICATIVE, _MISSING = range(5)
-_GATE_REASONS = ("holds", "breaks", "accuracy", "indicative", "missing")
+_HOLDS, _BREAKS, _ACCURACY, _INDICATIVE, _MISSING, _ASKS, _NOTED = range(7)
+_GATE_REASONS = ("holds", "breaks", "accuracy", "indicative", "missing", "asks", "noted")
 
 _TOTAL_DECIMALS = 2
 
@@ -257,6 +259,10 @@ def _judge_gate(gate: Gate, many: Batch) -> tuple[np.ndarray, np.ndarray, np.nda
     if sketch:
         reason = np.where(verdict == FAIL, _INDICATIVE, reason)
         verdict = np.where(verdict == FAIL, PERSON, verdict)
+    # What is said must be what is decided.
+    reason = np.where((verdict == PERSON) & (reason == _BREAKS), _ASKS, reason)
+    reason = np.where((verdict == PERSON) & (reason == _HOLDS), _ASKS, reason)
+    reason = np.where(verdict == NOTE, _NOTED, reason)
     asked = _asked(gate, many)
     verdict = np.where(asked, np.where(missing, NOT_ASSESSED, verdict), NOT_ASKED)
     reason = np.where(asked, np.where(missing, _MISSING, reason), NOT_ASKED)

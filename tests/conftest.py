@@ -24,8 +24,11 @@ os.environ.pop("MASTERPLAN_DEMO", None)
 import pytest  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 
-from masterplan import cluster, database  # noqa: E402
+from masterplan import cluster, database, demonstration  # noqa: E402
 from masterplan.settings import settings  # noqa: E402
+
+# Servers that tests open in this process listen on loopback only.
+demonstration.listening_on("127.0.0.1")
 
 TEMPLATE = "masterplan_template"
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"

@@ -78,8 +78,12 @@ window.masterplan = (() => {
     let drawing = false;
     map.on("draw:drawstart draw:editstart draw:deletestart", () => { drawing = true; });
     map.on("draw:drawstop draw:editstop draw:deletestop", () => { drawing = false; });
+    // A click that sets a point of a drawing asks nothing else: neither here nor on the page.
+    const fire = map.fire;
+    map.fire = function (type, ...rest) {
+      return type === "click" && drawing ? this : fire.call(this, type, ...rest);
+    };
     map.on("click", (event) => {
-      if (drawing) return;
       state.mark = [event.latlng.lng, event.latlng.lat];
       placeMark();
     });
@@ -384,10 +388,12 @@ window.masterplan = (() => {
 
   function addProposals() {
     gl.addSource("proposals", { type: "vector", tiles: [tiles()], minzoom: 0, maxzoom: PROPOSAL_ZOOM });
+    // Below the names of places, which stay readable.
+    const firstLabel = (gl.getStyle().layers.find((layer) => layer.type === "symbol") || {}).id;
     const visibility = (remembered() || {})[PROPOSALS] === false ? "none" : "visible";
     const entry = (id, type, filter, content) => gl.addLayer({
       id: `proposals-${id}`, type, metadata: { layer: PROPOSALS }, source: "proposals", "source-layer": "proposals", filter, ...content,
-      layout: { visibility, ...content.layout } });
+      layout: { visibility, ...content.layout } }, firstLabel);
     const isOne = ["<=", ["coalesce", ["get", "count"], 1], 1];
     const kind = (yes, no) => ["case", ["==", ["get", "kind"], "proposal"], yes, no];
     entry("area", "fill", ["==", ["geometry-type"], "Polygon"],

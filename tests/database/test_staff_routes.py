@@ -60,7 +60,7 @@ def _tile(address: str) -> str:
 
 
 def _staff_addresses(session: str, wanted: ProposalFilter = EVERYTHING) -> list[str]:
-    return [_tile(staff_tiles(session, wanted)), staff_export(session, wanted, "en")]
+    return [_tile(staff_tiles(session, "demo", wanted)), staff_export(session, "demo", wanted, "en")]
 
 
 def _total(content: bytes) -> int:
@@ -71,7 +71,7 @@ def _total(content: bytes) -> int:
 
 
 def test_the_download_is_what_the_filter_means() -> None:
-    answer = _client().get(staff_export(PLANNER, WANTED, "ro"))
+    answer = _client().get(staff_export(PLANNER, "demo", WANTED, "ro"))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/geo+json"
     assert answer.headers["cache-control"] == "private, no-store"
@@ -84,7 +84,7 @@ def test_the_download_is_what_the_filter_means() -> None:
 
 
 def test_the_tile_is_what_the_filter_means() -> None:
-    answer = _client().get(_tile(staff_tiles(PLANNER, WANTED)))
+    answer = _client().get(_tile(staff_tiles(PLANNER, "demo", WANTED)))
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "etag" not in answer.headers
@@ -92,8 +92,8 @@ def test_the_tile_is_what_the_filter_means() -> None:
 
 
 def test_addresses_stay_while_the_filter_does() -> None:
-    assert staff_tiles(PLANNER, WANTED) == staff_tiles(PLANNER, from_words(theme=["water", "water"]))
-    assert staff_tiles(PLANNER, WANTED) != staff_tiles(PLANNER, EVERYTHING)
+    assert staff_tiles(PLANNER, "demo", WANTED) == staff_tiles(PLANNER, "demo", from_words(theme=["water", "water"]))
+    assert staff_tiles(PLANNER, "demo", WANTED) != staff_tiles(PLANNER, "demo", EVERYTHING)
 
 
 # -- who gets nothing ----------------------------------------------------------------------
@@ -117,8 +117,8 @@ def test_a_ticket_stolen_from_a_session_that_was_demoted_is_refused() -> None:
 
 
 def test_a_forged_or_old_ticket_is_refused() -> None:
-    good = tickets.sign(tickets.Ticket(PLANNER, {}))
-    old = tickets.sign(tickets.Ticket(PLANNER, {}), now=time.time() - 14 * 3600)
+    good = tickets.sign(tickets.Ticket(PLANNER, "demo", {}))
+    old = tickets.sign(tickets.Ticket(PLANNER, "demo", {}), now=time.time() - 14 * 3600)
     for forged in ("", "x", good[:-2], good[1:], old, good.replace(".", "..", 1)):
         for address in ("/staff/tiles/5/18/11.mvt", "/staff/export"):
             assert _client().get(address, params={"t": forged}).status_code == 403
@@ -159,7 +159,7 @@ def test_errors_speak_the_readers_language() -> None:
 
 @pytest.mark.parametrize("wanted", [{"criterion": [["lnd", ">=", 60.0]]}, {"from_another_release": 1}])
 def test_a_filter_that_means_nothing_is_said_before_any_byte(wanted: dict) -> None:
-    signed = tickets.sign(tickets.Ticket(PLANNER, wanted))
+    signed = tickets.sign(tickets.Ticket(PLANNER, "demo", wanted))
     answer = _client().get("/staff/export", params={"t": signed})
     assert answer.status_code == 422
     assert answer.json()["error"]
@@ -175,7 +175,7 @@ def test_a_tile_that_does_not_exist_is_not_found() -> None:
 
 def test_public_tiles_hold_what_is_public_whoever_asks() -> None:
     address = _tile("/tiles/proposals/{z}/{x}/{y}.mvt")
-    answer = _client().get(address + "?t=" + tickets.sign(tickets.Ticket(PLANNER, {})))
+    answer = _client().get(address + "?t=" + tickets.sign(tickets.Ticket(PLANNER, "demo", {})))
     assert answer.headers["cache-control"].startswith("public, max-age=")
     assert _total(answer.content) == len(PUBLIC)
 
@@ -215,7 +215,7 @@ def server() -> Iterator[str]:
 
 
 def test_a_whole_download_over_the_network(server: str) -> None:
-    answer = httpx.get(server + staff_export(PLANNER, EVERYTHING, "en"), timeout=60)
+    answer = httpx.get(server + staff_export(PLANNER, "demo", EVERYTHING, "en"), timeout=60)
     assert answer.headers["transfer-encoding"] == "chunked"
     assert len(answer.json()["features"]) == len(ROWS)
 
@@ -233,7 +233,7 @@ def test_a_download_that_fails_never_looks_complete(server: str, monkeypatch: py
     received = b""
     with (
         pytest.raises(httpx.RemoteProtocolError),
-        httpx.stream("GET", server + staff_export(PLANNER, EVERYTHING, "en"), timeout=60) as answer,
+        httpx.stream("GET", server + staff_export(PLANNER, "demo", EVERYTHING, "en"), timeout=60) as answer,
     ):
         assert answer.status_code == 200
         for piece in answer.iter_raw():
@@ -251,7 +251,7 @@ def test_a_reader_who_leaves_ends_the_snapshot(server: str, monkeypatch: pytest.
                 yield b" " * 100_000
 
     monkeypatch.setattr(exporting, "stream_geojson", endless)
-    with httpx.stream("GET", server + staff_export(PLANNER, EVERYTHING, "en"), timeout=60) as answer:
+    with httpx.stream("GET", server + staff_export(PLANNER, "demo", EVERYTHING, "en"), timeout=60) as answer:
         next(answer.iter_raw(100))
         assert app_engine().pool.checkedout() == 1
     _until_no_connection_is_out()

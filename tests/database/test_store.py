@@ -120,6 +120,14 @@ def test_real_boundaries_replace_the_sketch_and_stay(fresh_database, shared_data
     assert "uat" not in [result.layer_id for result in load_shipped()]
 
 
+def test_a_file_told_nothing_about_stays_too_and_is_not_called_ours(fresh_database, shared_data):
+    load_file(shared_data / "uat" / "uat_zmi.geojson", "uat", Options())
+    assert "uat" not in [result.layer_id for result in load_shipped()]
+    with database.owner_transaction() as connection:
+        told = connection.execute(text("SELECT version, source FROM masterplan.layer WHERE id = 'uat'")).one()
+    assert tuple(told) == (2, "uat_zmi.geojson")
+
+
 def test_a_file_that_does_not_fit_is_refused_with_every_fault(fresh_database, tmp_path):
     wrong = tmp_path / "rings.geojson"
     wrong.write_text("""{"type": "FeatureCollection", "features": [

@@ -25,8 +25,10 @@ def test_refused_for_another_host(demo_on, host):
     assert not demonstration.is_allowed({"host": host}, provider_configured=False)
 
 
-@pytest.mark.parametrize("header", ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
-                                    "x-real-ip"])
+@pytest.mark.parametrize("header", [
+    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
+    "X-Forwarded-Server", "x-original-host", "cf-connecting-ip", "true-client-ip", "x-client-ip",
+])  # fmt: skip
 def test_refused_behind_a_proxy(demo_on, header):
     assert not demonstration.is_allowed(LOCAL | {header: "x"}, provider_configured=False)
 
@@ -40,7 +42,8 @@ def test_refused_without_the_setting(monkeypatch):
     assert not demonstration.is_allowed(LOCAL, provider_configured=False)
 
 
-@pytest.mark.parametrize("listener", ["0.0.0.0", "::", "192.168.1.5", "", "masterplan.example"])
-def test_refused_on_a_listener_that_others_reach(monkeypatch, listener):
-    monkeypatch.setattr(demonstration, "settings", lambda: Settings(demo=True, host=listener))
+@pytest.mark.parametrize("listener", ["0.0.0.0", "::", "192.168.1.5", "", "masterplan.example", None])
+def test_refused_on_a_listener_that_others_reach_or_that_nobody_told_of(demo_on, monkeypatch, listener):
+    """None: another program, such as uvicorn, opened the listener, and we do not know where."""
+    monkeypatch.setattr(demonstration, "_listener", listener)
     assert not demonstration.is_allowed(LOCAL, provider_configured=False)

@@ -120,14 +120,14 @@ def test_a_missing_fact_or_layer_is_not_assessed():
 
 
 def test_a_note_stays_a_note():
-    assert verdict(gate(otherwise="note", threshold=0), {"value": 3}) == ("note", "breaks")
+    assert verdict(gate(otherwise="note", threshold=0), {"value": 3}) == ("note", "noted")
     assert verdict(gate(otherwise="note", threshold=0), {"value": 0, "high": 4})[0] == "note"
 
 
 def test_words_map_to_verdicts():
     zone = gate(ZONE, None, None, None, {"inside": "pass", "straddles": "person", "outside": "fail"})
     assert verdict(zone, {"value": "inside"}) == ("pass", "holds")
-    assert verdict(zone, {"value": "straddles"}) == ("person", "breaks")
+    assert verdict(zone, {"value": "straddles"}) == ("person", "asks")
     assert verdict(zone, {"value": "outside"}) == ("fail", "breaks")
     assert verdict(zone, {"value": "outside", "uncertain": True}) == ("person", "accuracy")
     assert verdict(zone, {"value": "outside"}, LAYERS | {"zone": SKETCH}) == ("person", "indicative")

@@ -7,7 +7,7 @@ from masterplan.errors import Forbidden
 from masterplan.tickets import Ticket
 
 NOON = 1_795_435_200.0  # a full hour
-TICKET = Ticket("session", {"theme": ["water"], "text": "Iași"})
+TICKET = Ticket("session", "ana", {"theme": ["water"], "text": "Iași"})
 
 
 def test_a_ticket_comes_back_as_it_was():
@@ -20,8 +20,8 @@ def test_the_same_question_within_an_hour_is_the_same_address():
 
 
 def test_another_filter_or_session_is_another_ticket():
-    assert tickets.sign(TICKET, NOON) != tickets.sign(Ticket("session", {}), NOON)
-    assert tickets.sign(TICKET, NOON) != tickets.sign(Ticket("other", TICKET.filter), NOON)
+    assert tickets.sign(TICKET, NOON) != tickets.sign(Ticket("session", "ana", {}), NOON)
+    assert tickets.sign(TICKET, NOON) != tickets.sign(Ticket("other", "ana", TICKET.filter), NOON)
 
 
 def test_a_ticket_is_good_for_at_least_twelve_hours_and_not_for_fourteen():
