@@ -373,6 +373,12 @@ def seed_rows(
     console.say(f"{count} demonstration rows made and scored (seed {seed})")
 
 
+@demo.command("clear")
+def clear_rows() -> None:
+    """Delete every demonstration row; what people submitted stays."""
+    console.say(f"{seeding.clear()} demonstration rows deleted")
+
+
 def worker(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Stop once no job waits, instead of waiting for the next.")

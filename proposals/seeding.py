@@ -106,6 +106,12 @@ def make_rows(
     _analyze()
 
 
+def clear() -> int:
+    """Delete every demonstration row, also once real submissions stand beside them; returns how many."""
+    with transaction(SYSTEM) as connection:
+        return connection.execute(text("DELETE FROM masterplan.proposal WHERE demo")).rowcount
+
+
 def _make_room(connection: Connection, count: int, replace: bool) -> None:
     there = connection.execute(_COUNTS).one()
     if there.real:

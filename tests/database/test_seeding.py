@@ -10,7 +10,7 @@ from sqlalchemy import text
 from masterplan.actors import SYSTEM, VISITOR
 from masterplan.database import transaction
 from masterplan.errors import MasterplanError
-from proposals.seeding import make_rows, seed
+from proposals.seeding import clear, make_rows, seed
 from proposals.submitting import Submission, submit
 
 COUNT = 600
@@ -134,3 +134,14 @@ def test_none_is_made_once_real_ones_exist(fresh_database: str):
     with transaction(SYSTEM) as connection:
         connection.execute(text("DELETE FROM masterplan.proposal"))
     assert len(content()) == 1, "the real one stays, whatever the system is told"
+
+
+def test_demonstration_rows_can_go_while_a_real_one_stays(fresh_database: str):
+    make_rows(20, 1)
+    real = Submission(
+        submission_key=uuid4(), kind="observation", theme="water", title="Un canal înfundat", description="",
+        geometry={"type": "Point", "coordinates": [27.58, 47.16]},
+    )  # fmt: skip
+    receipt = submit(real, VISITOR).receipt
+    assert clear() == 20
+    assert [row.receipt for row in content()] == [receipt]
