@@ -58,8 +58,8 @@ CREATE TABLE masterplan.layer_version (
     indicative boolean NOT NULL, accuracy_m double precision NOT NULL,
     feature_count integer NOT NULL,
     file_sha256 text NOT NULL,
-    shipped boolean NOT NULL DEFAULT false,
     loaded_at timestamptz NOT NULL DEFAULT now(),
+    shipped boolean NOT NULL DEFAULT false,
     PRIMARY KEY (layer_id, version)
 );
 
