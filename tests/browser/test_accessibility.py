@@ -18,7 +18,8 @@ def test_axe_finds_nothing_serious(page: Page, server: Server, address: str):
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     if not address:
         map_of(page)
-    page.wait_for_load_state("networkidle")
+    # While a page runs, Streamlit fades what it may replace.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     for frame in page.frames:
         frame.evaluate(AXE.read_text("utf-8"))
         found = frame.evaluate(

@@ -60,7 +60,7 @@ def test_the_contract_has_these_commands():
     assert {name for name, _ in commands()} == {
         "db up", "db down", "db status", "migrate", "layers list", "layers load", "criteria list",
         "criteria check", "criteria load", "proposals import", "proposals score", "proposals export",
-        "demo seed", "worker", "serve",
+        "demo clear", "demo seed", "worker", "serve",
     }  # fmt: skip
 
 
