@@ -249,4 +249,4 @@ def _class_words(layer: Layer, symbology: Symbology, language: str) -> list[tupl
 
 def _limit(value: float, language: str) -> str:
     decimals = 0 if float(value).is_integer() else (2 if round(value * 10) != value * 10 else 1)
-    return number(value, decimals, language).replace("-", "−")
+    return number(value, decimals, language)

@@ -30,6 +30,14 @@ class TypedPoint:
     y: float
     srid: int
 
+    def the_other_way_round(self) -> TypedPoint | None:
+        """The same two numbers in the other order; None where that is no place in Romania.
+
+        Only Stereo 70 can be meant either way: degrees of latitude and of longitude
+        share no value in Romania.
+        """
+        return _metres(easting=self.y, northing=self.x) if self.srid == STEREO70_SRID else None
+
 
 def parse_point(typed: str) -> TypedPoint:
     """Read one point from what a person typed.
@@ -37,8 +45,9 @@ def parse_point(typed: str) -> TypedPoint:
     Decimal degrees are latitude then longitude, or the other way round where
     the numbers leave no doubt (in Romania latitudes are above 43, longitudes
     below 30). Stereo 70 is northing then easting, as in Romanian practice; `X=`
-    is north and `Y=` east; without letters the order of the numbers decides
-    only where it can be only one.
+    is north and `Y=` east. Many programs write easting first: where only that
+    order lies in Romania it is taken; where both do, the caller chooses, see
+    `TypedPoint.the_other_way_round`.
 
     Raises
     ------
@@ -73,9 +82,9 @@ def _sexagesimal(typed: str) -> TypedPoint | None:
 def _labelled(typed: str) -> TypedPoint | None:
     found = {letter.upper(): _float(value) for letter, value in _LABELLED.findall(_ungrouped(typed))}
     if set(found) == {"X", "Y"}:
-        return _metres(easting=found["Y"], northing=found["X"])
+        return _in_romania(found["X"], found["Y"])
     if set(found) == {"N", "E"}:
-        return _metres(easting=found["E"], northing=found["N"]) or _degrees(found["E"], found["N"])
+        return _in_romania(found["N"], found["E"])
     return None
 
 
@@ -83,11 +92,16 @@ def _plain(typed: str) -> TypedPoint | None:
     numbers = _two_numbers(_ungrouped(typed))
     if numbers is None:
         return None
-    first, second = numbers
+    return _in_romania(*numbers)
+
+
+def _in_romania(first: float, second: float) -> TypedPoint | None:
+    """Two numbers as a place: north first, or the other way round where only that is in Romania."""
     return (
         _degrees(lon=second, lat=first)
         or _degrees(lon=first, lat=second)
         or _metres(easting=second, northing=first)
+        or _metres(easting=first, northing=second)
     )
 
 

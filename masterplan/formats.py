@@ -10,12 +10,15 @@ from babel.numbers import format_decimal
 
 #: Everyone in the zone lives on this clock; times are stored in UTC.
 LOCAL_TIME = ZoneInfo("Europe/Bucharest")
+#: What people read before a negative number; files for programs keep the hyphen.
+MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, decimals: int, language: str) -> str:
-    """`1234.5` → `1.234,5` in Romanian, `1,234.5` in English."""
+    """`1234.5` → `1.234,5` in Romanian, `1,234.5` in English, with a true minus sign and no minus zero."""
     pattern = "#,##0." + "0" * decimals if decimals else "#,##0"
-    return format_decimal(value, format=pattern, locale=language)
+    written = format_decimal(value, format=pattern, locale=language)
+    return written.replace("-", MINUS if any(digit in written for digit in "123456789") else "")
 
 
 def quantity(value: float, unit: str, language: str) -> str:

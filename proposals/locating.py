@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from masterplan.coordinates import STEREO70_SRID
-from masterplan.place import WGS84_SRID
+from masterplan.coordinates import STEREO70_SRID, TypedPoint
+from masterplan.place import WGS84_SRID, Place
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Located:
     lat: float
     easting: float
     northing: float
+
+    def inside(self, zone: Place) -> bool:
+        """Whether it lies on the map of the zone."""
+        west, south, east, north = zone.bounds
+        return west <= self.lon <= east and south <= self.lat <= north
 
 
 _LOCATE = text(f"""
@@ -33,3 +38,17 @@ def locate(connection: Connection, x: float, y: float, srid: int = WGS84_SRID) -
     """The place (`x` east or longitude, `y` north or latitude, in the CRS `srid`) in both systems."""
     row = connection.execute(_LOCATE, {"x": x, "y": y, "srid": srid}).one()
     return Located(row.lon, row.lat, row.easting, row.northing)
+
+
+def locate_typed(connection: Connection, typed: TypedPoint, zone: Place) -> tuple[Located, bool]:
+    """The place that a person typed, and whether its two numbers were read in the other order.
+
+    They are where, as typed, they lie outside the zone's map and the other way round inside:
+    maps and surveying programs disagree on which of Stereo 70's axes comes first.
+    """
+    as_typed = locate(connection, typed.x, typed.y, typed.srid)
+    other = typed.the_other_way_round()
+    if other is None or as_typed.inside(zone):
+        return as_typed, False
+    swapped = locate(connection, other.x, other.y, other.srid)
+    return (swapped, True) if swapped.inside(zone) else (as_typed, False)

@@ -16,8 +16,9 @@ from masterplan.errors import InputError
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, uat_names
+from masterplan.place import place
 from proposals.criteria import THEMES
-from proposals.locating import locate
+from proposals.locating import locate_typed
 from proposals.pages import result
 from proposals.submitting import Submission, submit
 
@@ -218,10 +219,16 @@ def _channel(view: View, named) -> tuple[str, str]:
     return channel, event
 
 
-def typed_geometry(typed: str) -> dict[str, Any]:
+OTHER_ORDER = N_(
+    "Read with the easting first: with the northing first, as X and Y go in Stereo 70, the place would lie outside"
+    " the map of the zone. Check it on the map or in the result."
+)
+
+
+def typed_geometry(typed: str) -> tuple[dict[str, Any], bool]:
     """What lines of typed coordinates make: a point, a line, or an area when the last repeats the first.
 
-    Returns a GeoJSON geometry in EPSG:4326.
+    Returns a GeoJSON geometry in EPSG:4326, and whether a point was read in the other order (`OTHER_ORDER`).
 
     Raises
     ------
@@ -230,10 +237,11 @@ def typed_geometry(typed: str) -> dict[str, Any]:
     """
     points = [parse_point(line) for line in typed.splitlines() if line.strip()]
     with transaction(VISITOR) as connection:
-        located = [locate(connection, point.x, point.y, point.srid) for point in points]
-    positions = [[found.lon, found.lat] for found in located]
+        located = [locate_typed(connection, point, place()) for point in points]
+    swapped = any(in_other_order for _, in_other_order in located)
+    positions = [[found.lon, found.lat] for found, _ in located]
     if len(positions) == 1:
-        return {"type": "Point", "coordinates": positions[0]}
+        return {"type": "Point", "coordinates": positions[0]}, swapped
     if len(positions) >= 4 and points[0] == points[-1]:
-        return {"type": "Polygon", "coordinates": [positions]}
-    return {"type": "LineString", "coordinates": positions}
+        return {"type": "Polygon", "coordinates": [positions]}, swapped
+    return {"type": "LineString", "coordinates": positions}, swapped

@@ -17,8 +17,8 @@ from masterplan.formats import number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page, said
-from masterplan.place import Place, place
-from proposals.locating import Located, locate
+from masterplan.place import place
+from proposals.locating import Located, locate, locate_typed
 from proposals.pages import form
 
 MAP_HEIGHT_PX = 680
@@ -26,6 +26,7 @@ MAP_HEIGHT_PX = 680
 REACH_M = 250.0
 
 ADDRESS_OF_PUBLIC_TILES = "/tiles/proposals/{z}/{x}/{y}.mvt"
+_TYPED = "map_typed_place"
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Desk:
 
     at: tuple[float, float] | None = None
     click_seen: tuple[float, float] | None = None
+    fault: str = ""
+    read_in_other_order: bool = False
     adding: bool = False
     generation: int = 0
 
@@ -71,6 +74,7 @@ def _take_click(desk: Desk, reply: MapReply) -> None:
     """A click comes back on every rerun; it counts once."""
     if reply.clicked and reply.clicked != desk.click_seen:
         desk.click_seen = desk.at = reply.clicked
+        desk.fault, desk.read_in_other_order = "", False
 
 
 def _beside(view: View, desk: Desk, reply: MapReply) -> None:
@@ -109,30 +113,35 @@ def _add(view: View, desk: Desk, sites: list[form.Site]) -> None:
 def _type_coordinates(view: View, desk: Desk) -> None:
     with st.form("coordinates", border=False):
         field, button = st.columns([3, 1], vertical_alignment="bottom")
-        typed = field.text_input(
-            view(N_("Coordinates")), placeholder="47.1585, 27.6014",
+        field.text_input(
+            view(N_("Coordinates")), placeholder="47.1585, 27.6014", key=_TYPED, autocomplete="off",
             help=view(N_("Decimal degrees (latitude, longitude), degrees with minutes and seconds, or Stereo 70"
                          " metres: X=630000 Y=695000 (X is north).")),
         )  # fmt: skip
-        if not button.form_submit_button(view(N_("Show")), width="stretch") or not typed.strip():
-            return
+        button.form_submit_button(view(N_("Show")), width="stretch", on_click=_go, args=(view, desk))
+    if desk.fault:
+        st.warning(plain(desk.fault), icon=":material/wrong_location:")
+    if desk.read_in_other_order:
+        st.info(view(form.OTHER_ORDER), icon=":material/swap_horiz:")
+
+
+def _go(view: View, desk: Desk) -> None:
+    """To the place typed, before anything is drawn: the map shows it at once."""
+    desk.fault, desk.read_in_other_order = "", False
+    typed = st.session_state[_TYPED]
+    if not typed.strip():
+        return
     try:
         point = parse_point(typed)
+        with transaction(view.actor) as connection:
+            found, swapped = locate_typed(connection, point, place())
     except MasterplanError as error:
-        st.error(error.message(view.language))
+        desk.fault = error.message(view.language)
         return
-    with transaction(view.actor) as connection:
-        found = locate(connection, point.x, point.y, point.srid)
-    if not _in_place(found, place()):
-        st.warning(view(N_("This place lies outside the map of the zone.")))
+    if not found.inside(place()):
+        desk.fault = view(N_("This place lies outside the map of the zone."))
         return
-    desk.at = (found.lon, found.lat)
-    st.rerun(scope="fragment")
-
-
-def _in_place(found: Located, zone: Place) -> bool:
-    west, south, east, north = zone.bounds
-    return west <= found.lon <= east and south <= found.lat <= north
+    desk.at, desk.read_in_other_order = (found.lon, found.lat), swapped
 
 
 def _sites(view: View, located: Located | None, drawings: list[dict[str, Any]]) -> list[form.Site]:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from masterplan.errors import MasterplanError
 from masterplan.language import N_
+from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
 from proposals.pages import form
 
@@ -28,10 +29,12 @@ def _steps(view: View) -> None:
         st.info(view(N_("Type at least one point to go on. No coordinates at hand? Click the place on the map page.")))
         return
     try:
-        geometry = form.typed_geometry(typed)
+        geometry, swapped = form.typed_geometry(typed)
     except MasterplanError as error:
-        st.error(error.message(view.language))
+        st.error(plain(error.message(view.language)))
         return
+    if swapped:
+        st.info(view(form.OTHER_ORDER), icon=":material/swap_horiz:")
     words = {"Point": N_("Typed point"), "LineString": N_("Typed line"), "Polygon": N_("Typed area")}
     done = form.show(view, "propose", [form.Site(view(words[geometry["type"]]), geometry)])
     if done and st.button(view(N_("Add another"))):

@@ -108,6 +108,8 @@ def test_what_is_here_names_the_commune_and_what_a_person_expects_at_a_place(con
     found = {feature.layer.id: feature for feature in what_is_here(connection, 27.583, 47.165)}
     assert found["uat"].name_ro == "Iași"
     assert "95060" in dict(found["uat"].facts("ro")).values()
+    assert "A L" not in dict(found["uat"].facts("ro")).values(), "no codes"
+    assert dict(found["uat"].facts("en"))["member by"].endswith("and Law 246/2022")
     assert found["uat"].distance_m == 0
     assert {"heat", "relief", "pollutants", "intravilan"} <= set(found)
     inside = connection.execute(text(

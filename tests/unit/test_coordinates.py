@@ -28,6 +28,23 @@ def test_stereo_70_the_romanian_way_x_is_north(typed):
     assert parse_point(typed) == IN_STEREO
 
 
+@pytest.mark.parametrize("typed", ["850000 450000", "450000 850000", "X=850000 Y=450000", "E=850000 N=450000"])
+def test_easting_first_where_only_that_is_in_romania(typed):
+    # No point of Romania lies 850 km north; it is 450 km north and 850 km east.
+    assert parse_point(typed) == TypedPoint(850_000, 450_000, STEREO70_SRID)
+
+
+def test_stereo_70_may_be_meant_the_other_way_round_and_degrees_may_not():
+    assert IN_STEREO.the_other_way_round() == TypedPoint(634_456.0, 695_123.5, STEREO70_SRID)
+    assert TypedPoint(850_000, 450_000, STEREO70_SRID).the_other_way_round() is None
+    assert UNIRII.the_other_way_round() is None
+
+
+@pytest.mark.parametrize("typed", ["X=27.583 Y=47.165", "X=47.165 Y=27.583", "N=27.583 E=47.165"])
+def test_degrees_with_letters_that_say_otherwise(typed):
+    assert parse_point(typed) == UNIRII
+
+
 @pytest.mark.parametrize("typed", ["47°9'54\"N 27°34'58.8\"E", "27° 34′ 58,8″ E, 47° 9′ 54″ N"])
 def test_degrees_minutes_seconds(typed):
     # 47 + 9/60 + 54/3600 = 47.165; 27 + 34/60 + 58.8/3600 = 27.583
