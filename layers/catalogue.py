@@ -37,6 +37,17 @@ class Attribute:
         return names.get(value, str(value))
 
 
+#: What every feature that was derived from a raster says of itself, beside its layer's own attributes.
+DERIVED_ATTRIBUTES = (
+    Attribute("value_min", "number", "valoare minimă", "lowest value"),
+    Attribute("value_max", "number", "valoare maximă", "highest value"),
+    Attribute("value_unit", "text", "unitatea valorilor", "unit of the values"),
+    Attribute("method", "text", "metodă", "method", filterable=False),
+    Attribute("parameters", "text", "parametri", "parameters", filterable=False),
+    Attribute("input_sha256", "text", "fișiere de intrare (SHA-256)", "input files (SHA-256)", filterable=False),
+)
+
+
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
 
@@ -59,6 +70,8 @@ class Layer:
     indicative: bool
     accuracy_m: float
     attributes: tuple[Attribute, ...]
+    #: Whether its features come with the application. One that does not is there once somebody derived it.
+    shipped: bool = True
 
     def attribute_rows(self) -> list[dict[str, Any]]:
         """The attributes as plain values, for the database."""
@@ -116,8 +129,8 @@ def read_catalogue(path: Path) -> Catalogue:
 
 def _layer(entry: dict[str, Any]) -> Layer:
     attributes = tuple(_attribute(item) for item in entry.get("attribute", []))
-    declared = {name: entry[name] for name in Layer.__dataclass_fields__ if name != "attributes"}
-    return Layer(**declared, attributes=attributes)
+    declared = {name: entry[name] for name in Layer.__dataclass_fields__ if name not in ("attributes", "shipped")}
+    return Layer(**declared, attributes=attributes, shipped=entry.get("shipped", True))
 
 
 def _attribute(item: dict[str, Any]) -> Attribute:

@@ -39,9 +39,11 @@ def list_layers(as_json: AsJson = False) -> None:
     with transaction(SYSTEM) as connection:
         rows = [dict(row) for row in connection.execute(_LIST).mappings()]
     console.table(rows, as_json)
-    missing = [layer.id for layer in catalogue().layers if layer.id not in {row["id"] for row in rows}]
-    if missing:
-        console.remark(f"not loaded: {', '.join(missing)}. Load them: masterplan layers load")
+    missing = [layer for layer in catalogue().layers if layer.id not in {row["id"] for row in rows}]
+    if shipped := [layer.id for layer in missing if layer.shipped]:
+        console.remark(f"not loaded: {', '.join(shipped)}. Load them: masterplan layers load")
+    if derived := [layer.id for layer in missing if not layer.shipped]:
+        console.remark(f"not derived yet: {', '.join(derived)}. See masterplan layers derive --help")
 
 
 @layers.command()

@@ -13,8 +13,8 @@ import os
 import sys
 from collections.abc import MutableMapping
 
-#: What GDAL may open. MEM holds intermediate results of rasterio and opens no file.
-ALLOWED_DRIVERS = frozenset({"GeoJSON", "GPKG", "GTiff", "COG", "MEM"})
+#: What GDAL may open. MEM and Memory hold intermediate results of rasterio (cells, and outlines) and open no file.
+ALLOWED_DRIVERS = frozenset({"GeoJSON", "GPKG", "GTiff", "COG", "MEM", "Memory"})
 #: rasterio has to be told the driver at each open: `rasterio.open(path, driver=RASTER_DRIVER)`.
 RASTER_DRIVER = "GTiff"
 
@@ -32,7 +32,7 @@ _OTHER_DRIVERS = """
     HDF5Image, HEIF, HF2, HFA, Hive, HTTP, IDB, Idrisi, ILI, ILWIS, Ingres, INGRES, Interlis 1,
     Interlis 2, IRIS, ISCE, ISG, ISIS2, ISIS3, JAXAPALSAR, JDEM, JML, JP2ECW, JP2KAK, JP2MrSID,
     JP2OpenJPEG, JPEG, JPEGXL, JPIPKAK, JSONFG, KEA, KML, KMLSUPEROVERLAY, KRO, KTX2, L1B, LAN, LCP, LERC,
-    Leveller, LIBERTIFF, LIBKML, LOSLAS, LVBAG, MAP, MapInfo File, MapML, MBTiles, Memory, MFF, MFF2,
+    Leveller, LIBERTIFF, LIBKML, LOSLAS, LVBAG, MAP, MapInfo File, MapML, MBTiles, MFF, MFF2,
     MiraMonRaster, MiraMonVector, MongoDBv3, MRF, MrSID, MSGN, MSSQLSpatial, MVT, MySQL, NAS, NDF, netCDF,
     NGSGEOID, NGW, NITF, NOAA_B, NSIDCbin, NTv2, NWT_GRC, NWT_GRD, OAPIF, OCI, ODBC, ODS, OGCAPI,
     OGR_DODS, OGR_GMT, OGR_GRASS, OGR_OGDI, OGR_PDS, OGR_VRT, OpenAir, OpenFileGDB, OSM, OZI, Parquet,

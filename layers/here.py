@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from layers.catalogue import Attribute, Layer, catalogue
+from layers.catalogue import DERIVED_ATTRIBUTES, Attribute, Layer, catalogue
 from masterplan.formats import number, quantity
 from masterplan.language import N_, translator
 from masterplan.place import WGS84_SRID, place
@@ -42,7 +42,8 @@ class FeatureHere:
 
     def facts(self, language: str) -> list[tuple[str, str]]:
         """Name and value, with unit, of each attribute that this feature has."""
-        values = ((a, self.properties.get(a.name)) for a in self.layer.attributes)
+        attributes = (*self.layer.attributes, *DERIVED_ATTRIBUTES)
+        values = ((a, self.properties.get(a.name)) for a in attributes)
         return [
             (getattr(a, f"name_{language}"), attribute_words(a, value, language))
             for a, value in values

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from layers import store
-from layers.catalogue import ATTRIBUTE_TYPES, STATUSES, Layer, catalogue, shipped_file
+from layers.catalogue import ATTRIBUTE_TYPES, STATUSES, Attribute, Layer, catalogue, shipped_file
 from layers.reading import REFUSED, Issue, ReadFeature, read_features
 from layers.store import FeatureRow, Loaded
 from masterplan.database import owner_transaction
@@ -41,6 +41,8 @@ class Options:
     accuracy_m: float | None = None
     columns: dict[str, str] = field(default_factory=dict)
     id_column: str | None = None
+    #: Attributes that this file's features have beside those that the catalogue declares.
+    also: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def load_shipped(said: Callable[[Loaded], None] = lambda _: None) -> list[Loaded
     with owner_transaction() as connection:
         replaced = _layers_replaced(connection)
         for layer in catalogue().layers:
-            if layer.id in replaced:
+            if layer.id in replaced or not layer.shipped:
                 continue
             results.append(_load(connection, layer, shipped_file(layer.id), layer, Options(), shipped=True).loaded)
             said(results[-1])
@@ -119,6 +121,7 @@ def _as_told(layer: Layer, path: Path, options: Options) -> Layer:
         source=options.source or path.name,
         source_date=options.source_date or changed,
         accuracy_m=layer.accuracy_m if options.accuracy_m is None else options.accuracy_m,
+        attributes=(*layer.attributes, *options.also),
     )
 
 

@@ -148,6 +148,11 @@ class Grid:
         zone = _zone_area(np.clip(edges, -90, 90), *self._ellipsoid)
         return np.deg2rad(abs(self.transform.a) * self._degrees_a_unit) * np.abs(np.diff(zone))
 
+    @property
+    def coarsest_cell_m(self) -> float:
+        """The longest side of any cell, in metres, to a decimetre: no edge drawn from the grid is truer than that."""
+        return round(float(max(self.cell_width_m.max(), self.cell_height_m.max())), 1)
+
     def window(self, window: Window) -> Grid:
         """The part of the grid that `window` cuts out."""
         from rasterio.windows import transform
