@@ -10,6 +10,7 @@ import typer
 from sqlalchemy import text
 
 from layers.catalogue import catalogue
+from layers.deriving_commands import derive
 from layers.loading import Options, load_file, load_shipped
 from layers.store import Loaded
 from masterplan import console
@@ -18,8 +19,9 @@ from masterplan.commands import AsJson
 from masterplan.database import transaction
 
 layers = typer.Typer(
-    help="The layers of the plan: list them, load them.", no_args_is_help=True, rich_markup_mode=None
+    help="The layers of the plan: list them, load them, derive them.", no_args_is_help=True, rich_markup_mode=None
 )
+layers.add_typer(derive, name="derive")
 
 _LIST = text("""
     SELECT l.id, l.group_id AS "group", l.kind, l.geometry_type AS geometry, l.version,

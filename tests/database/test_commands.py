@@ -58,7 +58,8 @@ def _database(database_name: str) -> None:
 
 def test_the_contract_has_these_commands():
     assert {name for name, _ in commands()} == {
-        "db up", "db down", "db status", "migrate", "layers list", "layers load", "criteria list",
+        "db up", "db down", "db status", "migrate", "layers list", "layers load",
+        "layers derive stormwater", "layers derive relief", "criteria list",
         "criteria check", "criteria load", "proposals import", "proposals score", "proposals export",
         "demo clear", "demo seed", "worker", "serve",
     }  # fmt: skip
