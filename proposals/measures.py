@@ -1,9 +1,11 @@
 """The measures: each one function that writes the SQL of one number about one place.
 
-A measure function returns a *scalar subquery* of type jsonb about the subject `s`, a
-relation with the columns of `SUBJECT_COLUMNS` (geometry in the storage CRS, metres). The
-same text answers for one drawn geometry (`s` = one row of VALUES) and for every proposal
-(`s` = the table), so both paths give the same number. Values are bound, never spliced.
+A measure function returns a SELECT of rows (`id`, `answer` jsonb) about every row of `subject s`,
+a relation with the columns of `SUBJECT_COLUMNS` (geometry in the storage CRS, metres; `size` in m²,
+m or points). The same text answers for one drawn geometry (`subject` = one row) and for every
+proposal (`subject` = an indexed table), so both paths give the same number. A measure that is cheap
+about one place is a scalar subquery (`_of_each`); one that meets many pieces joins them, so that the
+planner may go from the pieces to the proposals. Values are bound, never spliced.
 
 The object a measure answers with:
 
@@ -14,7 +16,8 @@ The object a measure answers with:
 - `uncertain`: true for a word that would change if edges moved by `accuracy_m`;
 - `limit`: the limit that holds for the feature met, where it differs by feature;
 - `class`: a word that may cap a score, one of the measure's `classes`;
-- `feature`, `name`: what it was measured against.
+- `feature`, `name`: what it was measured against, where it is one thing;
+- `layer`: the layer that told, for a measure that reads several (absent = the first).
 
 This module builds text; it opens no connection. To add a measure see docs/criteria.md.
 """
@@ -29,11 +32,12 @@ from math import inf
 
 from masterplan.language import N_
 
-#: What a measure may know of its subject `s`; `dim` is 0 point, 1 line, 2 polygon.
+#: What a measure may know of its subject `s`; `dim` is 0 point, 1 line, 2 polygon, `size` its m², m or points.
 SUBJECT_COLUMNS = {
     "id": "bigint",
     "geom": "geometry",
     "dim": "integer",
+    "size": "float8",
     "theme": "text",
     "author_kind": "text",
     "on_behalf_of": "text",
@@ -46,8 +50,6 @@ UAT_LINES = "uat_line"
 
 #: Shares at or above this count as wholly inside: what intersection arithmetic loses is under it.
 _WHOLE_PERCENT = 99.999
-#: Two cuts of one line by overlapping features miss each other by less; further apart they would count twice.
-_SAME_PLACE_M = 0.000001
 
 
 class Binds:
@@ -72,7 +74,8 @@ class Measure:
     `sentence` explains a result to a person; its placeholders are `{value}`, `{limit}`,
     `{layer}`, `{feature}`. `minimum` and `maximum` bound the value: a gate outside them
     can never trip. `layers` names the parameters that hold layer ids, `attributes` those
-    that hold an attribute of a layer (parameter → the parameter naming its layer).
+    that hold an attribute of a layer (parameter → the parameter naming its layer). `outlined`
+    measures read the outline of what their parameters `layer` and `where` keep.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Measure:
     layers: tuple[str, ...] = ("layer",)
     attributes: Mapping[str, str] = field(default_factory=dict)
     gives_limit: bool = False
+    outlined: bool = False
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -130,6 +134,11 @@ def parts(bind: Binds, layer: str, where: Mapping | None, alias: str = "f") -> s
     return f"masterplan.current_part {alias} WHERE {_kept(bind, layer, where, alias)}"
 
 
+def pieces_meeting(bind: Binds, layer: str, where: Mapping | None, met: str) -> str:
+    """FROM … WHERE … of those pieces `f` beside each subject `s` that they meet in the sense of `met`."""
+    return f"masterplan.current_part f JOIN subject s ON {met} WHERE {_kept(bind, layer, where, 'f')}"
+
+
 def _kept(bind: Binds, layer: str, where: Mapping | None, alias: str) -> str:
     conditions = [f"{alias}.layer_id = {bind(layer, 'text')}"]
     conditions += [_condition(bind, alias, name, wanted) for name, wanted in sorted((where or {}).items())]
@@ -155,7 +164,7 @@ def _number(source: str, bind: Binds, name: str) -> str:
     return f"CASE WHEN jsonb_typeof({source} -> {key}) = 'number' THEN ({source} ->> {key})::float8 END"
 
 
-def _size(geometry: str, dim: str = "s.dim") -> str:
+def size(geometry: str, dim: str = "s.dim") -> str:
     """Area (m²), length (m) or number of points of a part of a subject of that dimension."""
     return (
         f"CASE {dim} WHEN 2 THEN ST_Area({geometry}) WHEN 1 THEN ST_Length({geometry})"
@@ -168,6 +177,11 @@ def _cut(geometry: str) -> str:
     return f"ST_CollectionExtract(ST_Intersection(s.geom, {geometry}), s.dim + 1)"
 
 
+def _part(geometry: str) -> str:
+    """The size of the part of the subject inside a geometry; nothing is cut where all of it is."""
+    return f"CASE WHEN ST_CoveredBy(s.geom, {geometry}) THEN s.size ELSE {size(_cut(geometry))} END"
+
+
 def _answer(**members: str) -> str:
     pairs = ", ".join(f"'{name}', {expression}" for name, expression in members.items())
     return f"jsonb_strip_nulls(jsonb_build_object({pairs}))"
@@ -177,55 +191,42 @@ def _rounded(expression: str, decimals: int = 3) -> str:
     return f"round(({expression})::numeric, {decimals})"
 
 
-def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
-    """FROM of one row `r`: `value`, `low`, `high` shares in percent, `feature`, `name`.
+def _of_each(answer: str) -> str:
+    """The rows of a measure whose answer is a scalar subquery about `s`."""
+    return f"SELECT s.id, {answer} AS answer FROM subject s"
 
-    Only pieces of features within the layer's accuracy are met. `high` is the share if every edge
-    moves out by `accuracy_m`, `low` if it moves in; they are worked out only where an edge is that
-    near, and without buffers for a point, of which the accuracy makes all or nothing. `OFFSET 0`
-    keeps the planner from writing an intersection out again at each place that uses it.
+
+def _shares(bind: Binds, layer: str, where: Mapping | None, members: str) -> str:
+    """The rows of a measure whose answer is made of `r`: `value`, `low`, `high` in percent, `feature`, `name`.
+
+    Read from the layer's outline (`proposals.outlines`): dissolved, with every edge as it is, moved in
+    and moved out by `accuracy_m`, and each feature for itself. Its pieces do not overlap, so that parts
+    add up. No row without the outline.
     """
-    point = "s.dim = 0 AND ST_NPoints(s.geom) = 1"
+    outline = f"""(SELECT id FROM masterplan.current_outline
+        WHERE layer_id = {bind(layer, "text")} AND filter = {bind(dict(where or {}), "jsonb")})"""
+    share = "coalesce(max(m.share) FILTER (WHERE m.edge = '{}'), 0)"
+    most = "ORDER BY m.share DESC, m.feature_id) FILTER (WHERE m.edge = 'feature' AND m.share > 0))[1]"
     return f"""
-        masterplan.layer l
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(m.met), 0) AS met, ST_Collect(m.pieces) AS pieces,
-                ST_Union(m.cut, CASE WHEN s.dim = 1 THEN {_SAME_PLACE_M:f} ELSE -1 END) AS cut,
-                (array_agg(m.feature_id ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1]
-                    AS feature,
-                (array_agg(m.name_ro ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.part > 0))[1] AS name
+        SELECT v.id, {members} AS answer
+        FROM (
+            SELECT m.id, {share.format("as_is")} AS value, {share.format("moved_in")} AS low,
+                {share.format("moved_out")} AS high,
+                (array_agg(m.feature_id {most} AS feature, (array_agg(m.name_ro {most} AS name
             FROM (
-                SELECT f.feature_id, f.name_ro, count(*) AS met, ST_Collect(f.geom) AS pieces,
-                    ST_Union(k.cut) AS cut, sum({_size("k.cut")}) AS part
-                FROM masterplan.current_part f
-                CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
-                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
-                GROUP BY f.feature_id, f.name_ro
-            ) m
-        ) o
-        CROSS JOIN LATERAL (
-            SELECT coalesce(100 * ({_size("o.cut")}) / ({_size("s.geom")}), 0) AS value,
-                CASE WHEN o.met > 1 THEN ST_UnaryUnion(o.pieces) ELSE o.pieces END AS together
-            OFFSET 0
+                SELECT s.id, NULL AS edge, NULL AS feature_id, NULL AS name_ro, NULL AS share FROM subject s
+                UNION ALL
+                SELECT s.id, p.edge, p.feature_id, p.name_ro, least(100, 100 * sum({_part("p.geom")}) / min(s.size))
+                FROM subject s
+                JOIN masterplan.outline_part p ON p.outline_id = {outline} AND ST_Intersects(p.geom, s.geom)
+                GROUP BY s.id, p.edge, p.feature_id, p.name_ro
+            ) m GROUP BY m.id
         ) v
         CROSS JOIN LATERAL (
-            SELECT
-                CASE WHEN o.met = 0 OR v.value = 0 THEN 0 WHEN l.accuracy_m = 0 THEN v.value
-                    WHEN v.value >= {_WHOLE_PERCENT}
-                        AND NOT ST_DWithin(ST_Boundary(v.together), s.geom, l.accuracy_m) THEN v.value
-                    WHEN {point} THEN 0
-                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, -l.accuracy_m)"))})
-                    / ({_size("s.geom")}) END AS low,
-                CASE WHEN o.met = 0 THEN 0 WHEN l.accuracy_m = 0 OR v.value >= {_WHOLE_PERCENT} THEN v.value
-                    WHEN {point} THEN 100
-                    ELSE 100 * ({_size(_cut("ST_Buffer(v.together, l.accuracy_m)"))})
-                    / ({_size("s.geom")}) END AS high
-        ) e
-        CROSS JOIN LATERAL (
-            SELECT {_rounded("v.value")} AS value, {_rounded("least(e.low, v.value)")} AS low,
-                {_rounded("greatest(e.high, v.value)")} AS high, o.feature, o.name
+            SELECT {_rounded("v.value")} AS value, {_rounded("least(v.low, v.value)")} AS low,
+                {_rounded("greatest(v.high, v.value)")} AS high, v.feature, v.name
         ) r
-        WHERE l.id = {bind(layer, "text")}"""
+        WHERE {outline} IS NOT NULL"""
 
 
 # -- measures of place ---------------------------------------------------------------------
@@ -236,6 +237,7 @@ def _shares(bind: Binds, layer: str, where: Mapping | None) -> str:
     minimum=0,
     maximum=100,
     sentence=N_("{value} % of the site lies in “{layer}”; the limit is {limit} %."),
+    outlined=True,
 )
 def share_inside(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
     """Share of the subject inside the features of a layer, together, in percent.
@@ -250,13 +252,14 @@ def share_inside(bind: Binds, *, layer: str, where: Mapping | None = None) -> st
         feature="r.feature",
         name="r.name",
     )
-    return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
+    return _shares(bind, layer, where, members)
 
 
 @measure(
     unit="",
     values=("inside", "straddles", "outside"),
     sentence=N_("Against “{layer}”, the site lies: {value}."),
+    outlined=True,
 )
 def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) -> str:
     """Whether the subject lies inside, outside, or straddles the edge of the features together.
@@ -272,7 +275,7 @@ def zone_membership(bind: Binds, *, layer: str, where: Mapping | None = None) ->
         feature="r.feature",
         name="r.name",
     )
-    return f"(SELECT {members} FROM {_shares(bind, layer, where)})"
+    return _shares(bind, layer, where, members)
 
 
 @measure(
@@ -306,8 +309,8 @@ def distance_to_nearest(
         else f"""SELECT f.feature_id, f.name_ro, f.geom <-> s.geom AS distance, NULL::float8 AS strip
                  FROM {parts(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1"""
     )
-    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL ({nearest}) n
-        WHERE l.id = {bind(layer, "text")})"""
+    return _of_each(f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL ({nearest}) n
+        WHERE l.id = {bind(layer, "text")})""")
 
 
 def _nearest_bank(
@@ -357,7 +360,8 @@ def attribute_at(
     """A numeric attribute of a polygon layer over the subject, in the attribute's own unit.
 
     `statistic` "mean" weighs by the area (length, for lines) of the subject that each feature
-    covers; "max" takes the largest met. What no feature covers is left out of a mean; nothing
+    covers and names a feature only where it is the only one; "max" takes the largest met. What no
+    feature covers is left out of a mean; nothing
     covered gives `outside`, or not assessed where `outside` is not given. With `bounds` (a gate
     always asks for them) `low` and `high` are the extremes within the layer's `accuracy_m`.
     """
@@ -367,28 +371,37 @@ def attribute_at(
         " avg(m.number) FILTER (WHERE m.touches))",
         "max": "max(m.number) FILTER (WHERE m.touches)",
     }[statistic]
-    reach = "l.accuracy_m" if bounds else "0"
+    met = "ST_DWithin(f.geom, s.geom, l.accuracy_m)" if bounds else "ST_Intersects(f.geom, s.geom)"
+    touches = "ST_Intersects(f.geom, s.geom)" if bounds else "true"
+    part = f"CASE WHEN {touches} THEN {_part('f.geom')} ELSE 0 END" if statistic == "mean" else "NULL"
     most = "ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches)"
+    alone = "count(DISTINCT m.feature_id) FILTER (WHERE m.touches) = 1" if statistic == "mean" else "true"
     fallback = "NULL::float8" if outside is None else bind(float(outside), "float8")
     members = _answer(
-        value=_rounded("a.value"),
-        low=f"nullif({_rounded('least(a.value, a.low)')}, {_rounded('a.value')})",
-        high=f"nullif({_rounded('greatest(a.value, a.high)')}, {_rounded('a.value')})",
-        feature="a.feature",
-        name="a.name",
+        value=_rounded("r.value"),
+        low=f"nullif({_rounded('least(r.value, r.low)')}, {_rounded('r.value')})",
+        high=f"nullif({_rounded('greatest(r.value, r.high)')}, {_rounded('r.value')})",
+        feature="r.feature",
+        name="r.name",
     )
-    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
-            SELECT coalesce({value}, {fallback}) AS value, min(m.number) AS low, max(m.number) AS high,
-                (array_agg(m.feature_id {most})[1] AS feature, (array_agg(m.name_ro {most})[1] AS name
+    return f"""
+        SELECT r.id, {members} AS answer
+        FROM (
+            SELECT m.id, coalesce({value}, {fallback}) AS value, min(m.number) AS low, max(m.number) AS high,
+                CASE WHEN {alone} THEN (array_agg(m.feature_id {most})[1] END AS feature,
+                CASE WHEN {alone} THEN (array_agg(m.name_ro {most})[1] END AS name
             FROM (
-                SELECT f.feature_id, f.name_ro, {number} AS number, t.touches,
-                    CASE WHEN NOT t.touches THEN 0 WHEN ST_Contains(f.geom, s.geom) THEN {_size("s.geom")}
-                        ELSE {_size(_cut("f.geom"))} END AS part
-                FROM masterplan.current_part f
-                CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches OFFSET 0) t
-                WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, {reach})
-            ) m WHERE m.number IS NOT NULL
-        ) a WHERE l.id = {bind(layer, "text")})"""
+                SELECT s.id, NULL AS feature_id, NULL AS name_ro, NULL::float8 AS number, false AS touches,
+                    NULL::float8 AS part
+                FROM subject s
+                UNION ALL
+                SELECT s.id, f.feature_id, f.name_ro, {number}, {touches}, {part}
+                FROM masterplan.layer l JOIN masterplan.current_part f ON {_kept(bind, layer, where, "f")}
+                JOIN subject s ON {met}
+                WHERE l.id = {bind(layer, "text")} AND {number} IS NOT NULL
+            ) m GROUP BY m.id
+        ) r
+        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(layer, "text")})"""
 
 
 @measure(
@@ -411,7 +424,7 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
         feature="c.feature",
         name="c.name",
     )
-    return f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
+    return _of_each(f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL (
             SELECT count(*) AS high, count(*) FILTER (WHERE m.touches) AS value,
                 count(*) FILTER (WHERE m.deep) AS low,
                 min(m.feature_id) FILTER (WHERE m.touches) AS feature,
@@ -422,7 +435,7 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
                 CROSS JOIN LATERAL (SELECT ST_Intersects(f.geom, s.geom) AS touches OFFSET 0) t
                 WHERE {_kept(bind, layer, where, "f")} AND ST_DWithin(f.geom, s.geom, l.accuracy_m)
             ) m
-        ) c WHERE l.id = {bind(layer, "text")})"""
+        ) c WHERE l.id = {bind(layer, "text")})""")
 
 
 @measure(
@@ -434,7 +447,7 @@ def count_touching(bind: Binds, *, layer: str, where: Mapping | None = None) -> 
 )
 def area(bind: Binds) -> str:
     """Area of the subject in square metres, in the storage projection."""
-    return f"({'SELECT ' + _answer(value=_rounded('ST_Area(s.geom)'))})"
+    return _of_each(f"({'SELECT ' + _answer(value=_rounded('ST_Area(s.geom)'))})")
 
 
 @measure(
@@ -446,7 +459,7 @@ def area(bind: Binds) -> str:
 )
 def length(bind: Binds) -> str:
     """Length of the subject in metres, in the storage projection."""
-    return f"({'SELECT ' + _answer(value=_rounded('ST_Length(s.geom)'))})"
+    return _of_each(f"({'SELECT ' + _answer(value=_rounded('ST_Length(s.geom)'))})")
 
 
 # -- measures of the plan's own questions --------------------------------------------------
@@ -464,22 +477,22 @@ def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: flo
     "underused" before "intravilan"; else "adjoining" within `adjoining_m` metres of the
     intravilan; else "isolated". Either layer missing: not assessed.
     """
-    half = _size("ST_Intersection(s.geom, {})").replace("{}", "f.geom")
+    half = size("ST_Intersection(s.geom, {})").replace("{}", "f.geom")
     mostly = (
         "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
     )
     within = {
-        layer: mostly.format(size=half, kept=parts(bind, layer, None), whole=_size("s.geom"))
+        layer: mostly.format(size=half, kept=parts(bind, layer, None), whole="s.size")
         for layer in (underused, intravilan)
     }
     near = f"ST_DWithin(f.geom, s.geom, {bind(float(adjoining_m), 'float8')})"
-    members = _answer(
-        value=f"""CASE WHEN {within[underused]} THEN 'underused' WHEN {within[intravilan]} THEN 'intravilan'
+    word = f"""CASE WHEN {within[underused]} THEN 'underused' WHEN {within[intravilan]} THEN 'intravilan'
             WHEN EXISTS (SELECT FROM {parts(bind, intravilan, None)} AND {near}) THEN 'adjoining'
             ELSE 'isolated' END"""
-    )
+    told_by = f"CASE c.word WHEN 'underused' THEN {bind(underused, 'text')} ELSE {bind(intravilan, 'text')} END"
     both = bind([underused, intravilan], "text[]")
-    return f"(SELECT {members} WHERE (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)"
+    return _of_each(f"""(SELECT {_answer(value="c.word", layer=told_by)} FROM (SELECT {word} AS word OFFSET 0) c
+        WHERE (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)""")
 
 
 @measure(
@@ -502,7 +515,7 @@ def strategic_fit(
     use = (
         f"coalesce(s.attributes ->> {bind(declared_as, 'text')}, {bind(dict(by_theme), 'jsonb')} ->> s.theme)"
     )
-    share = f"100 * ({_size('k.cut')}) / ({_size('s.geom')})"
+    share = f"100 * ({size('k.cut')}) / s.size"
     fit = f"CASE WHEN {use} IS NULL THEN 'undeclared' WHEN z.uses ? {use} THEN 'fit' ELSE 'misfit' END"
     members = _answer(
         value=_rounded("coalesce(z.share, 0)"),
@@ -510,12 +523,12 @@ def strategic_fit(
         feature="z.feature_id",
         name="z.name_ro",
     )
-    return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
+    return _of_each(f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro, f.properties -> {bind(uses, "text")} AS uses, {share} AS share
             FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
             WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom)
             ORDER BY share DESC, f.feature_id LIMIT 1
-        ) z ON true WHERE l.id = {bind(layer, "text")})"""
+        ) z ON true WHERE l.id = {bind(layer, "text")})""")
 
 
 @measure(
@@ -544,22 +557,24 @@ def network_continuity(bind: Binds, *, network: Sequence[str], prospective: str,
         value=_rounded("100.0 * j.joined / nullif(j.ends, 0)"),
         feature="coalesce(p.feature_id, j.feature)",
         name="coalesce(p.name_ro, j.name)",
+        layer=f"CASE WHEN p.feature_id IS NOT NULL THEN {bind(prospective, 'text')} ELSE j.layer END",
     )
-    return f"""(SELECT {members} FROM (
+    return _of_each(f"""(SELECT {members} FROM (
             SELECT count(*) AS ends, count(*) FILTER (WHERE x.joined) AS joined,
-                min(x.met[1]) AS feature, (array_agg(x.met[2] ORDER BY x.met[1]))[1] AS name
+                min(x.met[1]) AS feature, (array_agg(x.met[2] ORDER BY x.met[1]))[1] AS name,
+                (array_agg(x.met[3] ORDER BY x.met[1]))[1] AS layer
             FROM (SELECT m.met, m.met IS NOT NULL OR EXISTS (SELECT {others}) AS joined
                   FROM (SELECT ST_LineMerge(s.geom) AS line) w
                   CROSS JOIN LATERAL ST_Dump(CASE WHEN ST_IsEmpty(ST_Boundary(w.line)) THEN w.line
                       ELSE ST_Boundary(w.line) END) e
-                  LEFT JOIN LATERAL (SELECT ARRAY[f.feature_id, f.name_ro] AS met {met}
+                  LEFT JOIN LATERAL (SELECT ARRAY[f.feature_id, f.name_ro, f.layer_id] AS met {met}
                       ORDER BY f.feature_id LIMIT 1) m ON true) x
         ) j LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro
             FROM {parts(bind, prospective, None)} AND ST_DWithin(f.geom, s.geom, {tolerance})
             ORDER BY f.feature_id LIMIT 1
         ) p ON true
-        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = ANY({layers})))"""
+        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = ANY({layers})))""")
 
 
 @measure(
@@ -589,13 +604,13 @@ def residents_gaining_green(
     where = {"status": "existing", area_ha: {"at_least": smallest}}
     members = _answer(value=_rounded("coalesce(sum(g.residents), 0)", 0))
     both = bind([population, green], "text[]")
-    return f"""(SELECT {members} FROM (
+    return _of_each(f"""(SELECT {members} FROM (
             SELECT {_number("f.properties", bind, residents)} AS residents
-            FROM {features(bind, population, None)} AND ST_DWithin(f.geom, s.geom, {radius})
+            FROM {parts(bind, population, None)} AND ST_DWithin(f.geom, s.geom, {radius})
                 AND ST_Area(s.geom) >= {bind(smallest * 10_000, "float8")}
                 AND NOT EXISTS (SELECT FROM {parts(bind, green, where, "e")}
                                 AND ST_DWithin(e.geom, f.geom, {radius}))
-        ) g HAVING (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)"""
+        ) g HAVING (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)""")
 
 
 @measure(
@@ -613,19 +628,28 @@ def residents_served(
     Its UAT is the one that holds most of it. Nobody near: 0. In no UAT, or a layer
     missing: not assessed.
     """
-    near = f"""SELECT coalesce(sum({_number("f.properties", bind, residents)}), 0) AS residents
-        FROM {features(bind, population, None)}
-            AND ST_DWithin(f.geom, s.geom, {bind(float(radius_m), "float8")})"""
+    near = f"ST_DWithin(f.geom, s.geom, {bind(float(radius_m), 'float8')})"
+    most = "ORDER BY m.part DESC, m.feature_id) FILTER (WHERE m.feature_id IS NOT NULL))[1]"
     members = _answer(
-        value=_rounded("100 * n.residents / nullif(h.total, 0)"), feature="h.feature_id", name="h.name_ro"
+        value=_rounded("100 * coalesce(r.residents, 0) / nullif(r.total, 0)"), feature="r.feature", name="r.name"
     )
-    return f"""(SELECT {members} FROM (
-            SELECT f.feature_id, f.name_ro, max({_number("f.properties", bind, total)}) AS total
-            FROM {parts(bind, uat, None)} AND ST_Intersects(f.geom, s.geom)
-            GROUP BY f.feature_id, f.name_ro
-            ORDER BY sum({_size(_cut("f.geom"))}) DESC, f.feature_id LIMIT 1
-        ) h CROSS JOIN LATERAL ({near}) n
-        WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(population, "text")}))"""
+    return f"""
+        SELECT r.id, {members} AS answer
+        FROM (
+            SELECT m.id, sum(m.residents) AS residents, (array_agg(m.total {most} AS total,
+                (array_agg(m.feature_id {most} AS feature, (array_agg(m.name_ro {most} AS name
+            FROM (
+                SELECT s.id, f.feature_id, f.name_ro, sum({_part("f.geom")}) AS part,
+                    max({_number("f.properties", bind, total)}) AS total, NULL::float8 AS residents
+                FROM {pieces_meeting(bind, uat, None, "ST_Intersects(f.geom, s.geom)")}
+                GROUP BY s.id, f.feature_id, f.name_ro
+                UNION ALL
+                SELECT s.id, NULL, NULL, NULL, NULL, {_number("f.properties", bind, residents)}
+                FROM {pieces_meeting(bind, population, None, near)}
+            ) m GROUP BY m.id
+        ) r
+        WHERE r.feature IS NOT NULL
+            AND EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(population, "text")})"""
 
 
 @measure(
@@ -648,12 +672,12 @@ def corridor_blocked(bind: Binds, *, layer: str, width_attribute: str, direction
     members = _answer(
         value=_rounded("least(coalesce(c.share, 0), 100)"), feature="c.feature_id", name="c.name_ro"
     )
-    return f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
+    return _of_each(f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
             SELECT f.feature_id, f.name_ro, 100 * (ST_XMax(t.g) - ST_XMin(t.g)) / {width} AS share
             FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {turned} AS g OFFSET 0) t
             WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom) AND NOT ST_IsEmpty(t.g)
             ORDER BY share DESC NULLS LAST, f.feature_id LIMIT 1
-        ) c ON true WHERE l.id = {bind(layer, "text")})"""
+        ) c ON true WHERE l.id = {bind(layer, "text")})""")
 
 
 # -- what the submitter declares -----------------------------------------------------------
@@ -674,7 +698,7 @@ def declared(bind: Binds, *, attribute: str, proof_attribute: str | None = None)
         members["class"] = (
             f"CASE WHEN {proof} IN ('calculation', 'verified') THEN {proof} ELSE 'declared' END"
         )
-    return f"(SELECT {_answer(**members)})"
+    return _of_each(f"(SELECT {_answer(**members)})")
 
 
 @measure(unit="", layers=(), sentence=N_("By what is declared: {value}."))
@@ -684,7 +708,7 @@ def declared_ratio(bind: Binds, *, numerator: str, denominator: str) -> str:
     Either one missing, or a zero divisor: not assessed.
     """
     above, below = (_number("s.attributes", bind, name) for name in (numerator, denominator))
-    return f"(SELECT {_answer(value=_rounded(f'({above}) / nullif({below}, 0)'))})"
+    return _of_each(f"(SELECT {_answer(value=_rounded(f'({above}) / nullif({below}, 0)'))})")
 
 
 @measure(
@@ -708,4 +732,4 @@ def document_attached(
     word = (
         f"CASE WHEN ({asked}) IS NOT TRUE THEN 'not_required' WHEN {there} THEN 'attached' ELSE 'missing' END"
     )
-    return f"(SELECT {_answer(value=word)})"
+    return _of_each(f"(SELECT {_answer(value=word)})")

@@ -15,18 +15,18 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from masterplan.place import WGS84_SRID, place
 from proposals.criteria import CriteriaSet, MeasureSpec
 from proposals.criteria_store import stored_set
-from proposals.measures import GEOMETRIES, UAT_LINES, Binds
+from proposals.measures import GEOMETRIES, UAT_LINES, Binds, size
+from proposals.outlines import all_kept
+from proposals.outlines import keep as keep_outlines
 from proposals.scoring import LayerFact, Score, Subject, batch, results_json, score_many, score_one
 
 #: So many proposals are measured, or scored, by one statement; progress is told after each.
 CHUNK = 5_000
-#: PostgreSQL takes at most 100 arguments, two for each measure.
-_MEMBERS_OF_AN_OBJECT = 40
 
 Progress = Callable[[float], None]
 
@@ -97,19 +97,21 @@ def _needed(sets: Iterable[CriteriaSet]) -> tuple[_Needed, ...]:
 
 
 def _answers(needed: Sequence[_Needed], bind: Binds) -> str:
-    """One jsonb object: measure key → answer, for the subject `s`."""
-    members = [f"{bind(item.key, 'text')}, {_guarded(item, bind)}" for item in needed]
-    parts = [
-        f"jsonb_build_object({', '.join(members[start : start + _MEMBERS_OF_AN_OBJECT])})"
-        for start in range(0, len(members), _MEMBERS_OF_AN_OBJECT)
-    ]
-    return f"jsonb_strip_nulls({' || '.join(parts)})" if parts else "'{}'::jsonb"
+    """Rows (id, measures) of every row of `every_subject` that is asked something: measure key → answer."""
+    if not needed:
+        return "SELECT NULL::bigint AS id, NULL::jsonb AS measures WHERE false"
+    rows = " UNION ALL ".join(_keyed(item, bind) for item in needed)
+    return f"""SELECT id, jsonb_object_agg(key, answer) FILTER (WHERE answer IS NOT NULL) AS measures
+        FROM ({rows}) AS a GROUP BY id"""
 
 
-def _guarded(item: _Needed, bind: Binds) -> str:
+def _keyed(item: _Needed, bind: Binds) -> str:
+    """The rows (id, key, answer) of one measure, about the subjects it is asked of alone."""
     measured = item.spec.measure.write(bind, **item.spec.parameters)
     themes, dimensions = bind(list(item.themes), "text[]"), bind(list(item.dimensions), "integer[]")
-    return f"CASE WHEN s.theme = ANY({themes}) AND s.dim = ANY({dimensions}) THEN {measured} END"
+    return f"""(WITH subject AS NOT MATERIALIZED (
+            SELECT * FROM every_subject WHERE theme = ANY({themes}) AND dim = ANY({dimensions})
+        ) SELECT id, {bind(item.key, "text")} AS key, answer FROM ({measured}) AS m)"""
 
 
 _UAT_LINES = """
@@ -125,16 +127,20 @@ def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, o
     bind = Binds()
     answers = _answers(needed, bind)
     sql = f"""
-        WITH {UAT_LINES} AS NOT MATERIALIZED ({_UAT_LINES})
-        SELECT s.dim, {answers} AS measures, {_DRAFT} AS edition,
-            (SELECT jsonb_object_agg(id, jsonb_build_array(version, indicative, accuracy_m))
-             FROM masterplan.layer) AS layers
-        FROM (SELECT 0::bigint AS id, g.geom, ST_Dimension(g.geom) AS dim, CAST(:theme AS text) AS theme,
+        WITH {UAT_LINES} AS NOT MATERIALIZED ({_UAT_LINES}),
+        every_subject AS MATERIALIZED (
+            SELECT 0::bigint AS id, g.geom, ST_Dimension(g.geom) AS dim,
+                {size("g.geom", "ST_Dimension(g.geom)")} AS size, CAST(:theme AS text) AS theme,
                 CAST(:author_kind AS text) AS author_kind, CAST(:on_behalf_of AS text) AS on_behalf_of,
                 CAST(:budget_lei AS float8) AS budget_lei, CAST(:attributes AS jsonb) AS attributes
-              FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid})
-                    AS geom OFFSET 0) g
-              OFFSET 0) s"""
+            FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid}) AS geom
+                  OFFSET 0) g
+        )
+        SELECT s.dim, coalesce((SELECT measures FROM ({answers}) AS m), '{{}}') AS measures, {_DRAFT} AS edition,
+            {all_kept(bind, [item.spec for item in needed])} AS complete,
+            (SELECT jsonb_object_agg(id, jsonb_build_array(version, indicative, accuracy_m))
+             FROM masterplan.layer) AS layers
+        FROM every_subject s"""
     return text(sql), bind.values
 
 
@@ -144,10 +150,9 @@ def _many_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, 
     answers = _answers(needed, bind)
     sql = f"""
         INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)
-        SELECT s.id, {answers}, (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), {_DRAFT}
-        FROM (SELECT p.id, p.geom, ST_Dimension(p.geom) AS dim, p.theme, p.author_kind, p.on_behalf_of,
-                p.budget_lei::float8 AS budget_lei, p.attributes
-              FROM masterplan.proposal p WHERE p.id = ANY(:ids)) s
+        SELECT s.id, coalesce(m.measures, '{{}}'),
+            (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), {_DRAFT}
+        FROM every_subject s LEFT JOIN ({answers}) AS m USING (id)
         ON CONFLICT (proposal_id) DO UPDATE SET measures = excluded.measures,
             layer_versions = excluded.layer_versions, edition = excluded.edition,
             measured_at = now(), stale = false"""
@@ -162,9 +167,23 @@ def measure_one(connection: Connection, candidate: Candidate, sets: Iterable[Cri
 
     Unknown geometry, or one without area, length or point, is the caller's to refuse.
     """
-    statement, values = _one_statement(_needed(sets))
+    needed = _needed(sets)
+    row = _measured_row(connection, candidate, needed)
+    if not row.complete:
+        keep_outlines(connection, [item.spec for item in needed])
+        row = _measured_row(connection, candidate, needed)
+    return Measured(
+        subject=Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind),
+        measures=row.measures,
+        layers={layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()},
+        edition=row.edition,
+    )
+
+
+def _measured_row(connection: Connection, candidate: Candidate, needed: tuple[_Needed, ...]) -> Row:
+    statement, values = _one_statement(needed)
     with _planned_once(connection):
-        row = connection.execute(statement, values | {
+        return connection.execute(statement, values | {
             "geometry": candidate.geometry,
             "theme": candidate.theme,
             "author_kind": candidate.author_kind,
@@ -172,12 +191,6 @@ def measure_one(connection: Connection, candidate: Candidate, sets: Iterable[Cri
             "budget_lei": candidate.budget_lei,
             "attributes": orjson.dumps(dict(candidate.attributes)).decode(),
         }).one()  # fmt: skip
-    return Measured(
-        subject=Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind),
-        measures=row.measures,
-        layers={layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()},
-        edition=row.edition,
-    )
 
 
 _GENERIC_PLAN = text("SET LOCAL plan_cache_mode = force_generic_plan")
@@ -258,21 +271,31 @@ def measure_all(
     from anyone else the proposals that are not public.
     """
     ids = _all_ids(connection) if proposal_ids is None else list(proposal_ids)
-    statement, values = _many_statement(_needed(sets or sets_in_use(connection).values()))
-    _hold_uat_lines(connection)
+    needed = _needed(sets or sets_in_use(connection).values())
+    statement, values = _many_statement(needed)
+    keep_outlines(connection, [item.spec for item in needed])
+    _hold(connection, UAT_LINES, _UAT_LINES, {})
     for done, chunk in _chunks(ids):
-        connection.execute(statement, values | {"ids": chunk})
+        _hold(connection, "every_subject", _SUBJECTS, {"ids": chunk})
+        connection.execute(statement, values)
         if progress:
             progress(done)
     return len(ids)
 
 
-def _hold_uat_lines(connection: Connection) -> None:
-    """Keep the lines of other UATs where an index can find them, which row security prevents."""
-    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{UAT_LINES}"))
-    connection.execute(text(f"CREATE TEMPORARY TABLE {UAT_LINES} ON COMMIT DROP AS {_UAT_LINES}"))
-    connection.execute(text(f"CREATE INDEX ON {UAT_LINES} USING gist (geom)"))
-    connection.execute(text(f"ANALYZE {UAT_LINES}"))
+_SUBJECTS = f"""
+    SELECT p.id, p.geom, ST_Dimension(p.geom) AS dim, {size("p.geom", "ST_Dimension(p.geom)")} AS size, p.theme,
+        p.author_kind, p.on_behalf_of, p.budget_lei::float8 AS budget_lei, p.attributes
+    FROM masterplan.proposal p WHERE p.id = ANY(:ids)
+"""
+
+
+def _hold(connection: Connection, name: str, rows: str, values: Mapping[str, object]) -> None:
+    """Keep rows for this transaction where an index on `geom` can find them, which row security prevents."""
+    connection.execute(text(f"DROP TABLE IF EXISTS pg_temp.{name}"))
+    connection.execute(text(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {rows}"), values)
+    connection.execute(text(f"CREATE INDEX ON {name} USING gist (geom)"))
+    connection.execute(text(f"ANALYZE {name}"))
 
 
 def score_all(

@@ -386,7 +386,7 @@ def _results_of_gate(
         None
         if verdict == NOT_ASKED
         else common
-        | _found(answer)
+        | _found(answer, many)
         | ({} if threshold != threshold else {"threshold": threshold})
         | {
             "verdict": VERDICTS[verdict],
@@ -412,7 +412,7 @@ def _results_of_weighted(
     else:
         common = {"kind": "scored", "unit": criterion.unit, "weight": criterion.weight}
         common |= _measured_on(criterion, many)
-        found = map(_found, many.columns[criterion.spec.key].answers)
+        found = (_found(answer, many) for answer in many.columns[criterion.spec.key].answers)
         reasons = ("scored", "missing")
     return [
         None
@@ -435,7 +435,10 @@ def _results_of_weighted(
 
 
 def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:
-    layer = criterion.spec.layer
+    return _facts_of(criterion.spec.layer, many)
+
+
+def _facts_of(layer: str | None, many: Batch) -> dict[str, Any]:
     fact = many.layers.get(layer) if layer else None
     if fact is None:
         return {"layer": layer} if layer else {}
@@ -447,8 +450,10 @@ def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:
     }
 
 
-def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
+def _found(answer: Mapping[str, Any], many: Batch) -> dict[str, Any]:
     found = {"value": answer.get("value")}
+    if "layer" in answer:
+        found |= _facts_of(answer["layer"], many)
     for name, source in (("feature", "feature"), ("feature_name", "name"), ("class", "class")):
         if source in answer:
             found[name] = answer[source]
@@ -480,7 +485,7 @@ def explain(
     }
     sentences = []
     if isinstance(criterion, (Gate, Scored)) and result.get("value") is not None:
-        sentence = criterion.spec.measure.sentence if isinstance(criterion, Gate) else _MEASURED
+        sentence = criterion.spec.measure.sentence if isinstance(criterion, Gate) else _measured(result, layer_name)
         sentences.append((sentence, facts))
     sentences.append((REASONS[result["reason"]], facts))
     cap = _cap(criterion, result)
@@ -489,7 +494,13 @@ def explain(
     return sentences
 
 
-_MEASURED = N_("Measured: {value} ({layer}, {feature}).")
+def _measured(result: Mapping[str, Any], layer_name: str) -> str:
+    """The sentence that names of layer and feature what there is to name."""
+    if not layer_name:
+        return N_("Measured: {value}.")
+    return N_("Measured: {value} ({layer}, {feature}).") if result.get("feature_name") else N_(
+        "Measured: {value} ({layer})."
+    )
 
 
 def _cap(criterion: Criterion, result: Mapping[str, Any]) -> float | None:

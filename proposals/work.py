@@ -22,7 +22,7 @@ from proposals.submitting import SCORE_PENDING
 #: The job that measures and scores every proposal again.
 SCORE_ALL = "score_all"
 #: So many proposals are measured and scored by one transaction.
-CHUNK = 2_000
+CHUNK = 5_000
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('masterplan rescore'))")
 _PENDING = """

@@ -20,7 +20,9 @@ from masterplan.actors import SYSTEM, VISITOR
 from masterplan.place import place
 from proposals.criteria import MeasureSpec
 from proposals.measures import GEOMETRIES, MEASURES, UAT_LINES, Binds
+from proposals.measures import size as size_sql
 from proposals.measuring import _UAT_LINES
+from proposals.outlines import keep
 
 pytestmark = pytest.mark.database
 
@@ -75,14 +77,15 @@ def measured(world):
 def answers_of(spec, geometries, theme="development", attributes="{}", actor=SYSTEM, author_kind="company"):
     bind = Binds()
     sql = f"""
-        WITH {UAT_LINES} AS ({_UAT_LINES})
-        SELECT {spec.measure.write(bind, **spec.parameters)} FROM (
-            SELECT ordinality AS id, ST_GeomFromWKB(wkb, {place().storage_srid}) AS geom,
-                ST_Dimension(ST_GeomFromWKB(wkb)) AS dim, CAST(:theme AS text) AS theme,
-                CAST(:author AS text) AS author_kind, '97679'::text AS on_behalf_of,
+        WITH {UAT_LINES} AS ({_UAT_LINES}), subject AS (
+            SELECT ordinality AS id, geom, ST_Dimension(geom) AS dim, {size_sql("geom", "ST_Dimension(geom)")} AS size,
+                CAST(:theme AS text) AS theme, CAST(:author AS text) AS author_kind, '97679'::text AS on_behalf_of,
                 5e6::float8 AS budget_lei, CAST(:attributes AS jsonb) AS attributes
             FROM unnest(CAST(:geometries AS bytea[])) WITH ORDINALITY AS g(wkb, ordinality)
-        ) s ORDER BY s.id"""
+            CROSS JOIN LATERAL ST_GeomFromWKB(wkb, {place().storage_srid}) AS geom
+        )
+        SELECT m.answer FROM subject s LEFT JOIN ({spec.measure.write(bind, **spec.parameters)}) m USING (id)
+        ORDER BY s.id"""
     values = {
         "geometries": [shapely.to_wkb(g) for g in geometries],
         "theme": theme,
@@ -90,6 +93,7 @@ def answers_of(spec, geometries, theme="development", attributes="{}", actor=SYS
         "author": author_kind,
     }
     with database.transaction(actor) as connection:
+        keep(connection, [spec])
         return list(connection.scalars(text(sql), bind.values | values))
 
 
@@ -251,6 +255,15 @@ def test_the_mean_of_an_attribute_is_weighted_by_what_is_covered(measured):
             assert answer["value"] == pytest.approx(sum(v * part for v, part in parts) / whole, **ROUNDED)
 
 
+def test_a_mean_over_several_features_names_none_of_them(measured):
+    counts = set()
+    for subject, answer in zip(SUBJECTS, measured("attribute_at", layer="heat", attribute="anomaly_c"), strict=True):
+        met = [f.id for f in WORLD["heat"] if f.geometry.intersects(subject)]
+        assert answer.get("feature") == (met[0] if len(met) == 1 else None)
+        counts.add(min(len(met), 2))
+    assert counts == {0, 1, 2}
+
+
 def test_a_line_cut_in_two_has_the_mean_of_its_parts_by_length(measured):
     lines = [s for s in SUBJECTS if dim(s) == 1 and all(p.within(together(WORLD["heat"])) for p in (s,))]
     for line in lines[:40]:
@@ -326,7 +339,10 @@ def test_land_class(measured):
         return "adjoining" if near else "isolated"
 
     expected = [word(subject) for subject in SUBJECTS]
-    assert [answer["value"] for answer in measured("land_class", **parameters)] == expected
+    found = measured("land_class", **parameters)
+    assert [answer["value"] for answer in found] == expected
+    told_by = {"underused": "underused_land"}
+    assert [answer["layer"] for answer in found] == [told_by.get(word, "intravilan") for word in expected]
     assert set(expected) == {"underused", "intravilan", "adjoining", "isolated"}
 
 
@@ -368,7 +384,9 @@ def test_network_continuity_counts_the_ends_that_meet(measured):
         assert answer["value"] == 50 * joined
         served = sorted(f.id for f in WORLD["prospective_radials"] if f.geometry.dwithin(line, 100))
         if served:
-            assert answer["feature"] == served[0]
+            assert (answer["feature"], answer["layer"]) == (served[0], "prospective_radials")
+        elif "feature" in answer:
+            assert answer["feature"] in {f.id for f in WORLD[answer["layer"]]}
     assert [answer["value"] for answer in found[-3:]] == [100, 50, 0]
 
 

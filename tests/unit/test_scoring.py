@@ -224,6 +224,11 @@ def test_a_result_carries_what_it_was_measured_against():
     }  # fmt: skip
 
 
+def test_a_measure_of_several_layers_says_which_one_told():
+    results = run(criteria(scored()), {STOPS.key: {"value": 1, "layer": "flood"}}).results
+    assert (results["scored"]["layer"], results["scored"]["layer_version"]) == ("flood", 3)
+
+
 def test_only_asked_criteria_are_in_the_results():
     lines_only = dataclasses.replace(scored(), geometries=frozenset({"line"}))
     mobility = dataclasses.replace(gate(), themes=frozenset({"mobility"}))
