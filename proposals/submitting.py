@@ -7,6 +7,7 @@ are the system's work, in the same transaction.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import orjson
 import shapely
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import Row
+from sqlalchemy.exc import DBAPIError
 
 from masterplan.actors import SYSTEM, Actor, Role
 from masterplan.database import act_as, transaction
@@ -34,6 +36,8 @@ from proposals.scoring import Score
 from proposals.submission import CONSENT_VERSION, Checked, Faults, Submission, check
 
 __all__ = ["MODERATED", "Outcome", "RowOutcome", "Submission", "load_result", "set_status", "submit", "submit_many"]
+
+log = logging.getLogger(__name__)
 
 #: What staff may make of a submission. Before that it is "submitted".
 MODERATED = ("published", "hidden")
@@ -84,6 +88,8 @@ class RowOutcome:
 
 def submit(submission: Submission, actor: Actor) -> Outcome:
     """Store, measure and score one submission, once.
+
+    What cannot be measured now is kept all the same, and measured by the worker: `score` is then None.
 
     Raises
     ------
@@ -192,9 +198,17 @@ def _measured(connection: Connection, checked: Checked, criteria: CriteriaSet) -
         author_kind=given.author_kind, on_behalf_of=given.on_behalf_of,
         budget_lei=given.budget_lei, attributes=given.attributes,
     )  # fmt: skip
-    measured = measure_one(connection, candidate, [criteria])
-    score = score_measured(measured, criteria)
-    store_one(connection, row.id, measured, criteria, score)
+    try:
+        with connection.begin_nested():
+            measured = measure_one(connection, candidate, [criteria])
+            score = score_measured(measured, criteria)
+            store_one(connection, row.id, measured, criteria, score)
+    except DBAPIError as failure:
+        if failure.connection_invalidated:
+            raise
+        log.exception("proposal %s could not be measured; left to the worker", row.id)
+        enqueue(connection, SCORE_PENDING)
+        score = None
     return replace(_outcome(connection, row), created=True, score=score, repairs=checked.repairs)
 
 

@@ -19,10 +19,12 @@ from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.coordinates import parse_point
 from masterplan.database import transaction
 from masterplan.errors import Forbidden, InputError, NotFound
-from proposals import receipts
+from proposals import receipts, submitting
 from proposals.submission import MAX_VERTICES
 from proposals.submitting import Submission, load_result, set_status, submit, submit_many
+from proposals.work import score_pending
 
+PENDING_JOBS = text("SELECT count(*) FROM masterplan.job WHERE kind = 'score_pending'")
 IASI, MIROSLAVA = "95060", "97919"
 PLANNER = Actor(Role.PLANNER, user="p")
 MAYOR = Actor(Role.UAT, user="m", uats=(MIROSLAVA,), session="mayor")
@@ -42,6 +44,23 @@ def observation(**given) -> Submission:
         ),
         **given,
     )  # fmt: skip
+
+
+def test_what_cannot_be_measured_is_kept_and_measured_later(monkeypatch):
+    def fails(connection, candidate, sets):
+        connection.execute(text("SELECT 1 / 0"))
+
+    with transaction(SYSTEM) as connection:
+        waiting = connection.scalar(PENDING_JOBS)
+    monkeypatch.setattr(submitting, "measure_one", fails)
+    kept = submit(observation(email="ana@exemplu.ro"), VISITOR)
+    assert (kept.created, kept.score) == (True, None)
+    monkeypatch.undo()
+    with transaction(SYSTEM) as connection:
+        assert connection.scalar(PENDING_JOBS) == waiting + 1
+    score_pending()
+    with transaction(SYSTEM) as connection:
+        assert load_result(connection, kept.receipt).score.total is not None
 
 
 def polygon(*corners: tuple[float, float]) -> dict:
