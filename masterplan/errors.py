@@ -52,7 +52,7 @@ class InputError(MasterplanError):
     Each fault is a `(field, MasterplanError)` pair, so that a form can show it where it belongs.
     """
 
-    http_status = 422
+    http_status = 400
 
     def __init__(self, faults: list[tuple[str, MasterplanError]]) -> None:
         self.faults = faults

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from masterplan.errors import MasterplanError
+from masterplan.errors import InputError, MasterplanError
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES
 
 #: The cookie in which a browser keeps the language its reader chose.
@@ -42,11 +42,17 @@ def _weight(written: str) -> float:
 
 
 def error_response(error: MasterplanError, language: str) -> JSONResponse:
-    """`{"error": …}` with the sentence in `language` and the status of the error; never stored."""
+    """`{"error": …}` with the sentence in `language` and the status of the error; never stored.
+
+    What cannot be used also has `"faults": [{"field": …, "error": …}, …]`, everything wrong at once.
+    """
+    content: dict[str, object] = {"error": error.message(language)}
+    if isinstance(error, InputError):
+        content["faults"] = [{"field": name, "error": each.message(language)} for name, each in error.faults]
     return JSONResponse(
-        {"error": error.message(language)},
+        content,
         status_code=error.http_status,
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
     )
 
 

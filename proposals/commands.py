@@ -20,6 +20,7 @@ from proposals.criteria import CriteriaSet, definition, from_definition
 from proposals.exporting import export_to_file
 from proposals.filters import from_words
 from proposals.importing import ImportRow, parse_mapping, read_proposals
+from proposals.selecting import known_words
 from proposals.submitting import RowOutcome, submit_many
 
 criteria = typer.Typer(
@@ -341,10 +342,12 @@ def export(
     filters must hold together. Without filters, everything is written, hidden ones too. Never an
     e-mail.
     """
+    with transaction(SYSTEM) as connection:
+        known = known_words(connection)
     wanted = from_words(
         kind=kind, status=status or (), theme=theme or (), uat=uat or (), author_kind=author_kind or (),
         receipt=receipt or (), bbox=bbox, text=text, min_score=min_score, max_score=max_score,
-        gate=gate or (), criterion=criterion or (), since=since, until=until,
+        gate=gate or (), criterion=criterion or (), since=since, until=until, known=known,
     )  # fmt: skip
     count = export_to_file(wanted, SYSTEM, output)
     console.remark(f"{count} exported")

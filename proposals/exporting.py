@@ -27,7 +27,7 @@ from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
 from masterplan.tables import measurement, proposal
 from proposals.filters import ProposalFilter
-from proposals.selecting import SCORED, refuse_unknown_criteria, uat_names, where
+from proposals.selecting import SCORED, refuse_unknown, uat_names, where
 
 MEDIA_TYPE = "application/geo+json"
 
@@ -37,14 +37,18 @@ _ROWS_A_PIECE = 500
 #: A reader on a slow line may take this long for one piece.
 _SLOWEST_PIECE = "'10min'"
 
+#: Staff write by hand which meeting or letter something came from; an address in it does not leave.
+_SOURCE_EVENT = r"regexp_replace(proposal.source_event, '[^@[:space:]]*@[^@[:space:]]*', '[…]', 'g')"
+
 _FEATURE = f"""
 '{{"type":"Feature","id":' || to_json(proposal.receipt)::text
 || ',"geometry":' || ST_AsGeoJSON(
     ST_ForcePolygonCCW(ST_Transform(proposal.geom, {WGS84_SRID})), {_DEGREE_DECIMALS}, 0)
 || ',"properties":' || left(row_to_json((SELECT properties FROM (SELECT
     proposal.receipt, proposal.kind, proposal.theme, proposal.status, proposal.title, proposal.description,
-    proposal.author_kind, proposal.channel, proposal.uat, uat_names.name AS uat_name, proposal.on_behalf_of,
-    proposal.budget_lei, proposal.documentation_stage, proposal.created_at, proposal.demo,
+    proposal.author_kind, proposal.channel, {_SOURCE_EVENT} AS source_event,
+    proposal.uat, uat_names.name AS uat_name, proposal.on_behalf_of, proposal.budget_lei,
+    proposal.documentation_stage, proposal.created_at, proposal.demo,
     proposal.criteria_set, measurement.edition, measurement.stale,
     score.total AS score, score.coverage, score.recommendation
 ) properties))::text, -1)
@@ -70,12 +74,12 @@ def stream_geojson(wanted: ProposalFilter, actor: Actor) -> Generator[bytes, Non
     Raises
     ------
     InputError
-        When the filter names a criterion that does not exist.
+        When the filter names a criterion or a UAT that does not exist.
     Unavailable
         When the database is away; also in the middle, and then the text stays unfinished.
     """
     with _snapshot(actor) as connection:
-        refuse_unknown_criteria(connection, wanted)
+        refuse_unknown(connection, wanted)
         before, number = _opening(connection, wanted), 0
         for texts in connection.execute(_features(wanted)).scalars().partitions(_ROWS_A_PIECE):
             yield before + ",\n".join(texts).encode()

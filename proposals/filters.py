@@ -123,19 +123,34 @@ _FIELDS = {name: field for field, name in _NAMES.items()}
 EVERYTHING = ProposalFilter()
 
 
-def from_dict(document: Mapping[str, Any]) -> ProposalFilter:
+@dataclass(frozen=True)
+class Known:
+    """What a database has that a filter may name; a mistyped one would quietly match nothing.
+
+    `gates` and `scored` are keys of criteria of any set, `scored` with those that people judge; `uats`
+    is SIRUTA code → name.
+    """
+
+    gates: frozenset[str]
+    scored: frozenset[str]
+    uats: Mapping[str, str]
+
+
+def from_dict(document: Mapping[str, Any], known: Known | None = None) -> ProposalFilter:
     """The filter that `to_dict` wrote.
 
     Raises
     ------
     InputError
-        With everything in the document that is not a filter, each under its name.
+        With everything in the document that is not a filter, or names what is not among `known`,
+        each under its name.
     """
     values: dict[str, Any] = {}
     faults: list[tuple[str, MasterplanError]] = []
+    readers = _READERS if known is None else _READERS | _readers_among(known)
     for name, given in document.items():
         try:
-            read = _READERS[_one_of(_READERS)(name)]
+            read = readers[_one_of(readers)(name)]
             values[_FIELDS[name]] = read(given)
         except MasterplanError as fault:
             faults += _faults(name, fault)
@@ -161,6 +176,7 @@ def from_words(
     criterion: Sequence[str] = (),
     since: str | None = None,
     until: str | None = None,
+    known: Known | None = None,
 ) -> ProposalFilter:
     """The filter that somebody typed, as on the command line.
 
@@ -170,14 +186,16 @@ def from_words(
     Raises
     ------
     InputError
-        With everything that is not understood, at once, each under the option's name.
+        With everything that is not understood, or not among `known`, at once, each under the
+        option's name.
     """
-    document: dict[str, Any] = {name: value for name, value in locals().items() if value not in (None, "")}
+    given = {name: value for name, value in locals().items() if name != "known"}
+    document: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, "")}
     document["gate"] = [_split_gate(each) for each in gate]
     document["criterion"] = [_split_criterion(each) for each in criterion]
     if bbox:
         document["bbox"] = _split_box(bbox)
-    return from_dict(document)
+    return from_dict(document, known)
 
 
 # -- words → JSON: what does not come apart is left as it is, for the reader to refuse -------
@@ -204,9 +222,15 @@ def _split_criterion(typed: str) -> list[Any] | str:
     return [key, operator, float(value.replace(",", "."))]
 
 
-def _split_box(typed: str) -> list[float] | str:
+def _split_box(typed: str) -> list[Any] | str:
+    """Its four parts, as numbers where they are."""
+    parts = typed.split(",")
+    return [_number_or_text(part.strip()) for part in parts] if len(parts) == 4 else typed
+
+
+def _number_or_text(typed: str) -> float | str:
     try:
-        return [float(part) for part in typed.split(",")]
+        return float(typed)
     except ValueError:
         return typed
 
@@ -270,8 +294,12 @@ def _many(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     return read_all
 
 
+def _is_number(given: Any) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and isfinite(given)
+
+
 def _number(given: Any) -> float:
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not isfinite(given):
+    if not _is_number(given):
         raise MasterplanError(N_("“{given}” is not a number."), given=_short(given))
     return _one_form(given)
 
@@ -306,15 +334,44 @@ def _text(given: Any) -> str:
     return given
 
 
+#: For each edge of a box: how far degrees go, and what is said of one that goes further, or is no number.
+_EDGES = (
+    (180, N_("The west edge “{given}” is not a longitude: a number of degrees from -180 to 180.")),
+    (90, N_("The south edge “{given}” is not a latitude: a number of degrees from -90 to 90.")),
+    (180, N_("The east edge “{given}” is not a longitude: a number of degrees from -180 to 180.")),
+    (90, N_("The north edge “{given}” is not a latitude: a number of degrees from -90 to 90.")),
+)
+
+
 def _box(given: Any) -> Box:
     if not isinstance(given, (list, tuple)) or len(given) != 4:
         raise MasterplanError(_NOT_A_BOX, given=_short(given))
-    west, south, east, north = box = tuple(_number(each) for each in given)
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise MasterplanError(_NOT_A_BOX, given=_short(given))
-    return box
+    faults = [("", fault) for fault in _faults_of_box(given)]
+    if faults:
+        raise InputError(faults)
+    return tuple(_number(each) for each in given)
 
 
+def _faults_of_box(given: Sequence[Any]) -> Iterable[MasterplanError]:
+    sound = []
+    for value, (furthest, sentence) in zip(given, _EDGES, strict=True):
+        sound.append(_is_number(value) and abs(value) <= furthest)
+        if not sound[-1]:
+            yield MasterplanError(sentence, given=_short(value))
+    west, south, east, north = given
+    if sound[0] and sound[2] and west >= east:
+        yield MasterplanError(
+            N_("The west edge ({west}) does not lie west of the east edge ({east}). The order is"
+               " west,south,east,north."), west=_short(west), east=_short(east),
+        )  # fmt: skip
+    if sound[1] and sound[3] and south >= north:
+        yield MasterplanError(
+            N_("The south edge ({south}) does not lie south of the north edge ({north}). The order is"
+               " west,south,east,north."), south=_short(south), north=_short(north),
+        )  # fmt: skip
+
+
+_siruta = _matching(r"[0-9]{1,6}", N_("“{given}” is not a SIRUTA code: it has up to 6 digits."))
 _KEY = _matching(r"[a-z][a-z0-9_]{0,62}", N_("“{given}” cannot be the key of a criterion."))
 
 
@@ -334,7 +391,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "kind": _one_of(KINDS),
     "status": _many(_one_of(STATUSES)),
     "theme": _many(_one_of(THEMES)),
-    "uat": _many(_matching(r"[0-9]{1,6}", N_("“{given}” is not a SIRUTA code: it has up to 6 digits."))),
+    "uat": _many(_siruta),
     "author_kind": _many(_one_of(AUTHOR_KINDS)),
     "receipt": _many(_matching(r"[A-Za-z0-9-]{1,40}", N_("“{given}” cannot be a receipt code."))),
     "bbox": _box,
@@ -348,5 +405,50 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+# -- what the database has -----------------------------------------------------------------
+
+_IS_A_GATE = N_(
+    "“{key}” is a gate: it answers and has no score. Ask for an answer, as in {key}=pass, under gate;"
+    " criteria with a score are: {known}."
+)
+_HAS_A_SCORE = N_(
+    "“{key}” is no gate: it has a score. Ask for it, as in '{key}>=60', under criterion; gates are: {known}."
+)
+_NO_SUCH_GATE = N_("No criteria set has the gate “{key}”. Gates are: {known}.")
+_NO_SUCH_SCORE = N_("No criteria set has the criterion “{key}”. Criteria with a score are: {known}.")
+_NO_SUCH_UAT = N_("No UAT on the map has the SIRUTA code {given}. There are: {known}.")
+
+
+def _readers_among(known: Known) -> dict[str, Callable[[Any], Any]]:
+    """Readers that also refuse what the database does not have."""
+    gates, scored = ", ".join(sorted(known.gates)), ", ".join(sorted(known.scored))
+    uats = ", ".join(f"{siruta} {name}" for siruta, name in sorted(known.uats.items(), key=lambda each: each[1]))
+
+    def gate(given: Any) -> GateCondition:
+        condition = _gate(given)
+        if condition.key not in known.gates:
+            sentence = _HAS_A_SCORE if condition.key in known.scored else _NO_SUCH_GATE
+            raise MasterplanError(sentence, key=condition.key, known=gates)
+        return condition
+
+    def criterion(given: Any) -> CriterionCondition:
+        condition = _criterion(given)
+        if condition.key not in known.scored:
+            sentence = _IS_A_GATE if condition.key in known.gates else _NO_SUCH_SCORE
+            raise MasterplanError(sentence, key=condition.key, known=scored)
+        return condition
+
+    def uat(given: Any) -> str:
+        siruta = _siruta(given)
+        if siruta not in known.uats:
+            raise MasterplanError(_NO_SUCH_UAT, given=siruta, known=uats)
+        return siruta
+
+    return {"gate": _many(gate), "criterion": _many(criterion), "uat": _many(uat)}
+
+
 def _short(given: Any) -> str:
-    return str(given)[:60]
+    """As people write it: a list with commas, a whole number without its point."""
+    if isinstance(given, (list, tuple)):
+        given = ",".join(map(_short, given))
+    return (f"{given:.15g}" if isinstance(given, float) else str(given))[:60]

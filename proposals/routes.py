@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ from masterplan.language import N_
 from proposals import exporting
 from proposals.filters import EVERYTHING, ProposalFilter, from_dict
 from proposals.proposal_tiles import proposal_tile, proposals_stamp
+from proposals.selecting import known_words
 
 #: For the map's state: where tiles come from; a ticket completes the staff's.
 PUBLIC_TILES = "/tiles/proposals/{z}/{x}/{y}.mvt"
@@ -60,22 +62,24 @@ def routes(provider_configured: Callable[[], bool]) -> list[Route]:
     `provider_configured` says whether a sign-in provider is: then nobody plays a role.
     """
 
-    def asked_by_staff(request: Request) -> tuple[Actor, ProposalFilter]:
-        """Who asks, by their role at this moment, and for what."""
+    def asked_by_staff(request: Request) -> tuple[Actor, dict[str, Any]]:
+        """Who asks, by their role at this moment, and for which filter, not yet checked."""
         ticket = tickets.read(request.query_params.get("t", ""))
         actor = actor_of(ticket.session, allowed=is_allowed(request.headers, provider_configured()))
         if not actor.is_staff or actor.user != ticket.user:
             raise Forbidden(_STAFF_ONLY)
-        return actor, from_dict(ticket.filter)
+        return actor, ticket.filter
 
     def staff_tile(request: Request) -> Response:
-        actor, wanted = asked_by_staff(request)
+        actor, asked = asked_by_staff(request)
         with transaction(actor) as connection:
-            content = proposal_tile(connection, _address(request), wanted)
+            content = proposal_tile(connection, _address(request), from_dict(asked))
         return Response(content, media_type=TILE_MEDIA_TYPE, headers=_PRIVATE)
 
     def export(request: Request) -> Response:
-        actor, wanted = asked_by_staff(request)
+        actor, asked = asked_by_staff(request)
+        with transaction(actor) as connection:
+            wanted = from_dict(asked, known_words(connection))
         return _download(exporting.stream_geojson(wanted, actor))
 
     return [

@@ -23,6 +23,9 @@ GATES = ("zone", "flood_frequent", "green_space")
 SCORED = ("land", "public_transport", "heat_cooling")
 UATS = ("95060", "97429", None)
 CANARY = "canary"
+#: How a row came, as somebody wrote it down, with an address in it; and what may leave of that.
+EVENT = f"Întâlnirea din 12.10.2026, „Bucium” ({CANARY}@example.org, {CANARY}@localhost) \N{SNOWMAN}"
+EVENT_AS_EXPORTED = "Întâlnirea din 12.10.2026, „Bucium” […] […] \N{SNOWMAN}"
 HOSTILE = (
     "Grădină în Tătărași", "{{7*7}} <script>alert(1)</script>", "100% \\ mai_bine", 'Șoseaua „Bucium" \N{SNOWMAN}',
     "O'Brien; DROP TABLE --", "Ţara cu sedilă şi tab\tși\nrând", "PĂDURE nouă \u2028 la Bârnova", "ploaie\x01control",
@@ -131,7 +134,7 @@ _INSERT = text("""
 INSERT INTO masterplan.proposal (receipt, submission_key, kind, status, channel, source_event, author_kind, theme,
     title, description, geom, uat, on_behalf_of, budget_lei, documentation_stage, attributes, criteria_set, edition,
     session, created_at)
-VALUES (:receipt, gen_random_uuid(), :kind, :status, :channel, :canary, :author_kind, :theme, :title, :description,
+VALUES (:receipt, gen_random_uuid(), :kind, :status, :channel, :event, :author_kind, :theme, :title, :description,
     ST_GeomFromWKB(:wkb, 3844), :uat, :on_behalf_of, :budget_lei, :documentation_stage,
     jsonb_build_object('note', CAST(:canary AS text)), 'v0', 1, :canary, :created_at)
 RETURNING id
@@ -150,7 +153,8 @@ def insert(connection: Connection, many: list[Row]) -> None:
     """Write the rows, acting as the system."""
     for row in many:
         values = {name: value for name, value in asdict(row).items() if name != "geometry"}
-        values |= {"wkb": row.geometry.wkb, "canary": f"{CANARY}@example.org", "results": json.dumps(row.results)}
+        values |= {"wkb": row.geometry.wkb, "canary": f"{CANARY}@example.org", "results": json.dumps(row.results),
+                   "event": EVENT}  # fmt: skip
         number = connection.scalar(_INSERT, values)
         if row.results is not None:
             connection.execute(_MEASURED, {"id": number})

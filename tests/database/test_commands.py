@@ -275,8 +275,18 @@ def test_scoring_finds_what_waits():
     assert f"{count} measured and scored" in run("proposals", "score", "--all").stdout
 
 
-def test_a_filter_on_an_unknown_criterion_is_refused():
-    assert "unheard" in run("proposals", "export", "--criterion", "unheard>=60", "-o", "-", expect=1).stderr
+def test_a_filter_on_what_is_not_there_says_what_there_is_in_a_line_each():
+    wrong = ("--criterion", "unheard>=60", "--criterion", "zone>=60", "--gate", "heat_cooling=pass", "--uat", "999",
+             "--theme", "war", "--bbox", "27.7,47.1,27.5,47.2")  # fmt: skip
+    said = run("proposals", "export", *wrong, "-o", "-", expect=1)
+    lines = said.stderr.splitlines()
+    assert sorted(line.split(":")[1].strip() for line in lines) == [
+        "bbox", "criterion", "criterion", "gate", "theme", "uat"
+    ]  # fmt: skip
+    whole = said.stderr
+    for part in ("“unheard”", "zone=pass", "heat_cooling>=60", "95060 Iași", "mobility", "27.7"):
+        assert part in whole
+    assert said.stdout == "" and "[" not in whole
 
 
 def test_demonstration_rows_are_refused_beside_real_ones():

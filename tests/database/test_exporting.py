@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import shapely
-from proposal_rows import CANARY, Row, insert, rows
+from proposal_rows import CANARY, EVENT_AS_EXPORTED, Row, insert, rows
 from sqlalchemy import create_engine, text
 
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
@@ -60,7 +60,8 @@ def _compare(feature: dict, row: Row) -> None:
     assert (name == "Iași") if row.uat == "95060" else (name is None or row.uat)
     assert properties == {
         "receipt": row.receipt, "kind": row.kind, "theme": row.theme, "status": row.status, "title": row.title,
-        "description": row.description, "author_kind": row.author_kind, "channel": row.channel, "uat": row.uat,
+        "description": row.description, "author_kind": row.author_kind, "channel": row.channel,
+        "source_event": EVENT_AS_EXPORTED, "uat": row.uat,
         "on_behalf_of": row.on_behalf_of, "budget_lei": row.budget_lei,
         "documentation_stage": row.documentation_stage, "criteria_set": "v0", "demo": False,
         "score": row.total, "coverage": row.coverage, "recommendation": row.recommendation,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import random
 import re
+import tomllib
 import unicodedata
 from datetime import date, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,6 +38,7 @@ pytestmark = pytest.mark.database
 
 ROWS = rows(300, seed=7)
 LOCAL = ZoneInfo("Europe/Bucharest")
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,11 +150,28 @@ def test_a_day_starts_at_midnight_in_iasi(connection: Connection) -> None:
     assert expected and _selected(connection, one_day) == expected
 
 
-def test_a_mistyped_criterion_is_named(connection: Connection) -> None:
-    selecting.refuse_unknown_criteria(connection, from_words(gate=["zone=pass"], criterion=["land>=60"]))
+def test_what_the_database_does_not_have_is_named(connection: Connection) -> None:
+    good = from_words(gate=["zone=pass"], criterion=["land>=60"], uat=["95060"])
+    selecting.refuse_unknown(connection, good)
+    wrong = from_words(gate=["zona=pass", "land=pass"], criterion=["lands>=60", "zone>=60"], uat=["95060", "1"])
     with pytest.raises(InputError) as caught:
-        selecting.refuse_unknown_criteria(connection, from_words(gate=["zona=pass"], criterion=["lands>=60"]))
-    assert [name for name, _ in caught.value.faults] == ["gate", "criterion"]
+        selecting.refuse_unknown(connection, wanted=wrong)
+    said = sorted((name, str(fault)) for name, fault in caught.value.faults)
+    assert [name for name, _ in said] == ["criterion", "criterion", "gate", "gate", "uat"]
+    for (_, sentence), part in zip(said, ("“lands”", "“zone” is a gate", "“zona”", "“land” is no gate", "code 1."),
+                                   strict=True):  # fmt: skip
+        assert part in sentence
+
+
+def test_known_are_the_criteria_of_every_set_and_the_uats_of_the_map(connection: Connection) -> None:
+    definition = tomllib.loads((PROJECT_ROOT / "data/criteria/v0.toml").read_text("utf-8"))
+    known = selecting.known_words(connection)
+    assert known.gates == {each["key"] for each in definition["gate"]}
+    assert known.scored == {each["key"] for part in ("scored", "judged") for each in definition[part]}
+    shipped = json.loads((PROJECT_ROOT / "data/geojson/uat.geojson").read_text("utf-8"))["features"]
+    drawn = {each["properties"]["siruta"]: each["properties"]["name_ro"] for each in shipped}
+    assert drawn.items() <= known.uats.items()
+    assert set(known.uats) == drawn.keys() | {row.uat for row in ROWS if row.uat}
 
 
 def test_words_of_the_filter_are_those_of_the_database(connection: Connection) -> None:

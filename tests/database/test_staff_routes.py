@@ -104,7 +104,7 @@ def test_others_are_refused(session: str) -> None:
     for address in _staff_addresses(session):
         answer = _client().get(address)
         assert answer.status_code == 403
-        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cache-control"] == "private, no-store"
         assert set(answer.json()) == {"error"}
 
 
@@ -161,8 +161,21 @@ def test_errors_speak_the_readers_language() -> None:
 def test_a_filter_that_means_nothing_is_said_before_any_byte(wanted: dict) -> None:
     signed = tickets.sign(tickets.Ticket(PLANNER, "demo", wanted))
     answer = _client().get("/staff/export", params={"t": signed})
-    assert answer.status_code == 422
+    assert answer.status_code == 400
+    assert answer.headers["cache-control"] == "private, no-store"
     assert answer.json()["error"]
+
+
+def test_every_fault_of_a_filter_is_said_at_once_with_its_place() -> None:
+    """What is no filter at all, and what the database does not have, in one answer."""
+    wanted = {"criterion": [["zone", ">=", 60.0]], "gate": [["land", "pass"]], "uat": ["999"], "theme": ["war"]}
+    signed = tickets.sign(tickets.Ticket(PLANNER, "demo", wanted))
+    answer = _client().get("/staff/export", params={"t": signed, "lang": "en"})
+    assert answer.status_code == 400
+    faults = {each["field"]: each["error"] for each in answer.json()["faults"]}
+    assert set(faults) == set(wanted)
+    assert "zone=pass" in faults["criterion"] and "land>=60" in faults["gate"]
+    assert "95060 Iași" in faults["uat"] and "mobility" in faults["theme"]
 
 
 def test_a_tile_that_does_not_exist_is_not_found() -> None:

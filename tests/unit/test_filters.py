@@ -21,6 +21,7 @@ from proposals.filters import (
     STATUSES,
     CriterionCondition,
     GateCondition,
+    Known,
     ProposalFilter,
     from_dict,
     from_words,
@@ -143,6 +144,63 @@ def test_every_fault_is_named_at_once() -> None:
     )  # fmt: skip
     for language in LANGUAGES:
         assert caught.value.message(language)
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ("27.7,47.1,27.5,47.2", ["The west edge (27.7) does not lie west of the east edge (27.5)."]),
+        ("27.5,47.2,27.7,47.1", ["The south edge (47.2) does not lie south of the north edge (47.1)."]),
+        ("27.7,47.2,27.5,47.1", ["The west edge (27.7)", "The south edge (47.2)"]),
+        ("27.5,47.1,27.5,47.1", ["The west edge (27.5)", "The south edge (47.1)"]),
+        ("nan,47.1,inf,47.2", ["The west edge “nan” is not a longitude", "The east edge “inf” is not a longitude"]),
+        ("-181,-90.5,27,x", ["The west edge “-181”", "The south edge “-90.5” is not a lat", "The north edge “x”"]),
+        ("695000,630000,696000,631000", ["“695000”", "“630000”", "“696000”", "“631000”"]),
+        ("27.5,47.1,27.7", ["“27.5,47.1,27.7” is not a box. Write west,south,east,north"]),
+        ("27,5,47,1,27,7,47,2", ["“27,5,47,1,27,7,47,2” is not a box"]),
+        ("", ["“ ” is not a box"]),
+    ],
+)
+def test_each_fault_of_a_box_is_said_as_it_was_typed(box: str, said: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        from_words(bbox=box or " ")
+    sentences = [str(fault) for name, fault in caught.value.faults if name == "bbox"]
+    assert len(sentences) == len(caught.value.faults) == len(said)
+    for sentence, part in zip(sentences, said, strict=True):
+        assert part in sentence and "[" not in sentence
+
+
+KNOWN = Known(frozenset({"zone"}), frozenset({"land"}), {"95060": "Iași", "97429": "Ciurea"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"gate": ["zona=pass"]}, "No criteria set has the gate “zona”. Gates are: zone."),
+        ({"gate": ["land=pass"]}, "“land” is no gate: it has a score. Ask for it, as in 'land>=60', under criterion"),
+        ({"criterion": ["lnd>=60"]}, "No criteria set has the criterion “lnd”. Criteria with a score are: land."),
+        ({"criterion": ["zone>=60"]}, "“zone” is a gate: it answers and has no score. Ask for an answer, as in zone=p"),
+        ({"uat": ["1"]}, "No UAT on the map has the SIRUTA code 1. There are: 97429 Ciurea, 95060 Iași."),
+        ({"uat": ["Iași"]}, "“Iași” is not a SIRUTA code"),
+        ({"theme": ["war"]}, "“war” is not known here. Known are: mobility, "),
+    ],
+)  # fmt: skip
+def test_what_the_database_does_not_have_is_refused_with_what_it_has(typed: dict, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_words(**typed, known=KNOWN)
+    ((name, fault),) = caught.value.faults
+    assert name == next(iter(typed)) and str(fault).startswith(said)
+
+
+def test_faults_of_every_sort_are_named_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        from_words(gate=["zona=pass", "zone=pass", "zone"], criterion=["zone>=1"], uat=["2", "95060"], known=KNOWN)
+    assert sorted(name for name, _ in caught.value.faults) == ["criterion", "gate", "gate", "uat"]
+
+
+def test_what_the_database_has_is_taken() -> None:
+    typed = {"gate": ["zone=pass"], "criterion": ["land>=60"], "uat": ["95060"]}
+    assert from_words(**typed, known=KNOWN) == from_words(**typed)
 
 
 @pytest.mark.parametrize("pair", [{"min_score": 60, "max_score": 40}, {"since": "2026-02-01", "until": "2026-01-01"}])
