@@ -18,6 +18,7 @@ from typing import Any
 
 import branca.element
 import folium
+import streamlit as st
 from folium.elements import JSCSSMixin
 from folium.plugins import Draw
 from folium.template import Template
@@ -199,6 +200,15 @@ def draw_map(state: MapState, *, language: str, key: str, height: int, drawing: 
         feature_group_to_add=changing,
     )
     return read_reply(reply)
+
+
+def take_news(key: str) -> MapReply | None:
+    """What the browser sent from the map with this key and caused this run, before the map is drawn; given once.
+
+    st_folium leaves it in the session under the key, where it would outlive the map itself.
+    """
+    sent = st.session_state.pop(key, None)
+    return None if sent is None else read_reply(sent)
 
 
 def read_reply(reply: Mapping[str, Any] | None) -> MapReply:

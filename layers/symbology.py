@@ -24,7 +24,7 @@ STATUS_NAMES = {"existing": N_("existing"), "proposed": N_("proposed"), "prospec
 DEFAULT_COLOR = "#6b6b6b"
 #: Drawn by the browser from its own fonts: no font files are fetched. Names must be plain CSS identifiers.
 _LABEL_FONT = ["DejaVu Sans", "sans-serif"]
-_HALO = {"text-halo-color": "#ffffff", "text-halo-width": 1.6}
+_HALO = {"text-halo-color": "#ffffff", "text-halo-width": 2}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,11 @@ def day(value: date | datetime, language: str) -> str:
     return format_date(_local(value), format="d MMMM y", locale=language)
 
 
+def short_day(value: date | datetime) -> str:
+    """`23.11.2026`, for a narrow column: both languages of the zone write it with dots here."""
+    return _local(value).strftime("%d.%m.%Y")
+
+
 def moment(value: datetime, language: str) -> str:
     """`23 noiembrie 2026, 14:05`, on the zone's clock."""
     return format_datetime(_local(value), format="d MMMM y, HH:mm", locale=language)

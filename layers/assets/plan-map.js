@@ -8,6 +8,7 @@
 window.masterplan = (() => {
   const VISIBLE_KEY = "masterplan.visible";
   const PROPOSAL_ZOOM = 22;
+  const LAST_CLICK_MS = 250;
   const BASEMAP = "basemap", PROPOSALS = "proposals";
   let map, gl, config, language, words, panel, tooltip, marker, outline, state = {};
 
@@ -77,7 +78,10 @@ window.masterplan = (() => {
   function markClicks() {
     let drawing = false;
     map.on("draw:drawstart draw:editstart draw:deletestart", () => { drawing = true; });
-    map.on("draw:drawstop draw:editstop draw:deletestop", () => { drawing = false; });
+    // The click that ends a drawing reaches the map after the drawing has stopped: it belongs to the drawing.
+    map.on("draw:drawstop draw:editstop draw:deletestop", () => {
+      setTimeout(() => { drawing = false; }, LAST_CLICK_MS);
+    });
     // A click that sets a point of a drawing asks nothing else: neither here nor on the page.
     const fire = map.fire;
     map.fire = function (type, ...rest) {
@@ -428,6 +432,8 @@ window.masterplan = (() => {
     if (JSON.stringify(before.outline) !== JSON.stringify(state.outline)) placeOutline();
     if (state.clear_drawings && state.clear_drawings !== before.clear_drawings && window.drawnItems.clearLayers) {
       window.drawnItems.clearLayers();
+      // The component tells the page what is still drawn: nothing.
+      map.fire("draw:deleted", { layers: L.layerGroup() });
     }
   }
 
@@ -437,6 +443,7 @@ window.masterplan = (() => {
     const [lon, lat] = state.mark;
     marker = L.circleMarker([lat, lon], { radius: 10, color: "#b3261e", weight: 3, fill: false, interactive: false,
       className: "plan-mark" }).addTo(map);
+    if (!map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
   }
 
   function placeOutline() {

@@ -132,6 +132,13 @@ _LOOK = """<style>
 [data-testid="stCaptionContainer"] { color: #5a564c; opacity: 1; }
 /* Streamlit's own hint is English only ("Press Enter to submit"). */
 [data-testid="InputInstructions"] { display: none; }
+/* A table and what is beside it need room; below it they stand one under the other. */
+@media (max-width: 1200px) {
+  [class*="_beside"] > [data-testid="stHorizontalBlock"],
+  [class*="_beside"] > * > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [class*="_beside"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
+  [class*="_beside"] > * > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 100%; }
+}
 @media (max-width: 640px) { .stMainBlockContainer { padding: 3.2rem 1rem 1.5rem; } }
 </style>"""
 

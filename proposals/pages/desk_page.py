@@ -15,7 +15,7 @@ from layers.drawing import MapState, draw_map
 from masterplan.actors import Role
 from masterplan.database import transaction
 from masterplan.errors import InputError, MasterplanError, NotFound
-from masterplan.formats import day, number, quantity
+from masterplan.formats import number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import ROLE_NAMES, View, demonstration_allowed, run_page
@@ -36,7 +36,21 @@ from proposals.filters import (
     from_dict,
 )
 from proposals.pages import result
-from proposals.pages.details import KIND_NAMES, STATUS_BADGES, STATUS_NAMES, details
+from proposals.pages.details import (
+    CODE,
+    DATE,
+    KIND,
+    KIND_NAMES,
+    SCORE,
+    STATE,
+    STATUS_BADGES,
+    STATUS_NAMES,
+    THEME,
+    TITLE,
+    UAT,
+    details,
+    table,
+)
 from proposals.pages.form import AUTHOR_NAMES, THEME_NAMES
 from proposals.routes import staff_export, staff_tiles
 from proposals.selecting import ProposalDetails, ProposalRow, count, counts_by, one, page
@@ -46,7 +60,7 @@ ROWS_A_PAGE = 50
 MAP_HEIGHT_PX = 430
 #: A click opens the nearest submission within this distance.
 REACH_M = 500.0
-_ROW_PX, _MOST_ROWS_SEEN = 35, 20
+_MOST_ROWS_SEEN = 10
 _CODE, _FILTER = "cod", "f"
 #: In the session: the filter, so that it outlives a visit to another page; widgets do not.
 _KEPT = "desk_filter"
@@ -77,7 +91,7 @@ def show(view: View) -> None:
         st.button(view(N_("Clear the filters")), on_click=_clear)
         return
     _keep(wanted)
-    left, right = st.columns([5, 4], gap="medium")
+    left, right = st.container(key="desk_beside").columns([3, 2], gap="medium")
     with left:
         _table(view, wanted)
     with right:
@@ -280,23 +294,8 @@ def _download(view: View, wanted: ProposalFilter) -> None:
 
 def _rows(view: View, rows: Sequence[ProposalRow], key: str) -> None:
     receipts = [row.receipt for row in rows]
-    columns = {
-        view(N_("Title")): [row.title for row in rows],
-        view(N_("Score")): ["–" if row.total is None else number(row.total, 1, view.language) for row in rows],
-        view(N_("State")): [view(STATUS_NAMES[row.status]) for row in rows],
-        view(N_("Theme")): [view(THEME_NAMES[row.theme]) for row in rows],
-        view(N_("UAT")): [row.uat_name or "–" for row in rows],
-        view(N_("Kind")): [view(KIND_NAMES[row.kind]) for row in rows],
-        view(N_("Date")): [day(row.created_at, view.language) for row in rows],
-        view(N_("Code")): receipts,
-    }
-    widths = {view(N_("Title")): 210, view(N_("Score")): 65, view(N_("State")): 75, view(N_("Theme")): 150}
-    st.dataframe(
-        columns, hide_index=True, key=key, on_select=partial(_choose, key, receipts), selection_mode="single-row",
-        height=_ROW_PX * (1 + min(len(rows), _MOST_ROWS_SEEN)) + 2,
-        column_config={name: st.column_config.TextColumn(name, width=widths.get(name)) for name in columns},
-        alt=view(N_("Table of submissions; choosing a row opens it beside.")),
-    )  # fmt: skip
+    columns = [TITLE, SCORE, STATE, UAT, THEME, KIND, DATE, CODE]
+    table(view, rows, columns, key, _MOST_ROWS_SEEN, partial(_choose, key, receipts))
 
 
 def _choose(key: str, receipts: Sequence[str]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
-from masterplan.formats import moment, quantity
+from masterplan.formats import moment, number, quantity, short_day
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View
 from proposals.pages.form import AUTHOR_NAMES, CHANNEL_NAMES, STAGE_NAMES, THEME_NAMES
-from proposals.selecting import ProposalDetails
+from proposals.selecting import ProposalDetails, ProposalRow
 
 KIND_NAMES = {"observation": N_("observation"), "proposal": N_("project proposal")}
 STATUS_NAMES = {"submitted": N_("received"), "published": N_("public"), "hidden": N_("hidden")}
@@ -20,6 +21,53 @@ STATUS_BADGES = {
     "published": (N_("public"), ":material/public:", "green"),
     "hidden": (N_("hidden"), ":material/visibility_off:", "gray"),
 }
+
+#: High enough that Streamlit breaks lines (it does above 64 px), so that a title or a theme is read whole.
+_ROW_PX, _HEADER_PX = 66, 35
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of submissions, `width` in pixels."""
+
+    name: str
+    width: int
+    words: Callable[[View, ProposalRow], str]
+
+
+TITLE = Column(N_("Title"), 156, lambda view, row: row.title)
+SCORE = Column(
+    N_("Score"), 62, lambda view, row: "–" if row.total is None else number(row.total, 1, view.language)
+)
+STATE = Column(N_("State"), 74, lambda view, row: view(STATUS_NAMES[row.status]))
+THEME = Column(N_("Theme"), 106, lambda view, row: view(THEME_NAMES[row.theme]))
+UAT = Column(N_("UAT"), 82, lambda view, row: row.uat_name or "–")
+KIND = Column(N_("Kind"), 98, lambda view, row: _kind(view, row))
+DATE = Column(N_("Date"), 86, lambda view, row: short_day(row.created_at))
+CODE = Column(N_("Code"), 150, lambda view, row: row.receipt)
+
+
+def _kind(view: View, row: ProposalRow) -> str:
+    """Made-up rows say so beside what kind they are."""
+    kind = view(KIND_NAMES[row.kind])
+    return f"{kind} · {view(N_('demonstration'))}" if row.demo else kind
+
+
+def table(view: View, rows: Sequence[ProposalRow], columns: Sequence[Column], key: str, most_rows: int,
+          on_select: Callable[[], None]) -> None:  # fmt: skip
+    """A table to choose one row from; the first columns are those that a narrow screen shows."""
+    if any(row.demo for row in rows):
+        st.caption(view(N_("Rows marked “demonstration” are made up, not submitted by anyone.")))
+    st.dataframe(
+        {view(column.name): [column.words(view, row) for row in rows] for column in columns},
+        hide_index=True, key=key, on_select=on_select, selection_mode="single-row", row_height=_ROW_PX,
+        height=_HEADER_PX + _ROW_PX * min(len(rows), most_rows) + 2,
+        column_config={
+            view(column.name): st.column_config.TextColumn(view(column.name), width=column.width)
+            for column in columns
+        },
+        alt=view(N_("Table of submissions; choosing a row opens it beside.")),
+    )  # fmt: skip
 
 
 def details(view: View, shown: ProposalDetails, uats: dict[str, str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
-from layers.drawing import MapReply, MapState, draw_map
+from layers.drawing import MapReply, MapState, draw_map, take_news
 from layers.here import FeatureHere, what_is_here
 from layers.symbology import STATUS_NAMES
 from masterplan.coordinates import parse_point
@@ -21,6 +21,7 @@ from masterplan.place import place
 from proposals.locating import Located, locate, locate_typed
 from proposals.pages import form
 
+MAP_KEY = "plan_map"
 MAP_HEIGHT_PX = 680
 #: Lines and points within this distance of a click are told, with their distance.
 REACH_M = 250.0
@@ -31,10 +32,16 @@ _TYPED = "map_typed_place"
 
 @dataclass
 class Desk:
-    """What the person is doing on this page; lives as long as the browser session."""
+    """What the person is doing on this page; lives as long as the browser session.
+
+    `drawings` are those on the map; `submitted` those that were sent, which the browser
+    may still tell of for a moment.
+    """
 
     at: tuple[float, float] | None = None
     click_seen: tuple[float, float] | None = None
+    drawings: list[dict[str, Any]] = field(default_factory=list)
+    submitted: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
     read_in_other_order: bool = False
     adding: bool = False
@@ -50,19 +57,23 @@ def show(view: View) -> None:
 def workspace(view: View) -> None:
     """The map and what is beside it rerun together, without the rest of the page."""
     desk: Desk = st.session_state.setdefault("map_desk", Desk())
+    # Before the map is drawn: it rings the place that this very run is about.
+    news = take_news(MAP_KEY)
+    if news is not None:
+        _take(desk, news)
     left, right = st.columns([5, 3], gap="medium")
     with left:
         reply = draw_map(
             MapState(proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation)),
-            language=view.language, key="plan_map", height=MAP_HEIGHT_PX, drawing=True,
+            language=view.language, key=MAP_KEY, height=MAP_HEIGHT_PX, drawing=True,
         )  # fmt: skip
         st.caption(view(N_(
             "Click the map to see what is there. Draw a line or an area with the tools on its left."
             " Everything can be done without the map too, on the page “Propose”."
         )))  # fmt: skip
-    _take_click(desk, reply)
+    _take(desk, reply)
     with right, said(view.language):
-        _beside(view, desk, reply)
+        _beside(view, desk)
 
 
 def _proposal_tiles(view: View) -> str:
@@ -70,26 +81,32 @@ def _proposal_tiles(view: View) -> str:
     return f"{ADDRESS_OF_PUBLIC_TILES}?n={stamp}"
 
 
-def _take_click(desk: Desk, reply: MapReply) -> None:
-    """A click comes back on every rerun; it counts once."""
+def _take(desk: Desk, reply: MapReply) -> None:
+    """What the person chose last counts: a click, or a drawing. Both come back on every rerun, and count once."""
     if reply.clicked and reply.clicked != desk.click_seen:
         desk.click_seen = desk.at = reply.clicked
         desk.fault, desk.read_in_other_order = "", False
+    drawings = [] if reply.drawings == desk.submitted else reply.drawings
+    if drawings and drawings != desk.drawings:
+        desk.at, desk.fault, desk.read_in_other_order = None, "", False
+    desk.drawings = drawings
 
 
-def _beside(view: View, desk: Desk, reply: MapReply) -> None:
+def _beside(view: View, desk: Desk) -> None:
     _type_coordinates(view, desk)
     with transaction(view.actor) as connection:
         located = locate(connection, *desk.at) if desk.at else None
-    sites = _sites(view, located, reply.drawings)
+    sites = _sites(view, located, desk.drawings)
     if desk.adding and sites:
         _add(view, desk, sites)
         return
-    if located is None:
+    if located is not None:
+        _place_line(view, located)
+    elif sites:
+        st.subheader(sites[0].words, anchor=False)
+    else:
         st.info(view(N_("Choose a place: click the map, draw on it, or type coordinates above.")),
                 icon=":material/touch_app:")  # fmt: skip
-    else:
-        _place_line(view, located)
     if sites and st.button(view(form.heading(view)), type="primary", icon=":material/add_location_alt:"):
         desk.adding = True
         form.forget(view, "map")
@@ -104,6 +121,7 @@ def _add(view: View, desk: Desk, sites: list[form.Site]) -> None:
     if st.button(view(label), icon=":material/arrow_back:"):
         desk.adding = False
         if done:
+            desk.submitted, desk.drawings = desk.drawings, []
             desk.generation += 1
             st.session_state["proposals_seen"] = desk.generation
         form.forget(view, "map")
@@ -145,13 +163,14 @@ def _go(view: View, desk: Desk) -> None:
 
 
 def _sites(view: View, located: Located | None, drawings: list[dict[str, Any]]) -> list[form.Site]:
+    """What can be submitted: the point chosen after drawing first, then the drawings, the last one first."""
     sites = []
-    for position, geometry in enumerate(drawings, start=1):
-        words = N_("Drawn line {n}") if geometry["type"] == "LineString" else N_("Drawn area {n}")
-        sites.append(form.Site(view(words, n=position), geometry))
     if located is not None:
         point = {"type": "Point", "coordinates": [located.lon, located.lat]}
         sites.append(form.Site(view(N_("Chosen point {place}"), place=_degrees(view, located)), point))
+    for position, geometry in reversed(list(enumerate(drawings, start=1))):
+        words = N_("Drawn line {n}") if geometry["type"] == "LineString" else N_("Drawn area {n}")
+        sites.append(form.Site(view(words, n=position), geometry))
     return sites
 
 

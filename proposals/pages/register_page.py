@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from masterplan.actors import Actor, Role
 from masterplan.database import transaction
 from masterplan.errors import InputError, NotFound
-from masterplan.formats import day, number
+from masterplan.formats import number
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
@@ -20,13 +20,26 @@ from masterplan.uats import uat_names
 from proposals.criteria import THEMES
 from proposals.filters import EVERYTHING, KINDS, LONGEST_TEXT, ProposalFilter
 from proposals.pages import result
-from proposals.pages.details import KIND_NAMES, STATUS_BADGES, STATUS_NAMES, details
+from proposals.pages.details import (
+    CODE,
+    DATE,
+    KIND,
+    KIND_NAMES,
+    SCORE,
+    STATE,
+    STATUS_BADGES,
+    THEME,
+    TITLE,
+    UAT,
+    details,
+    table,
+)
 from proposals.pages.form import THEME_NAMES
 from proposals.selecting import ProposalDetails, ProposalRow, count, one, page
 from proposals.submitting import Outcome, load_result
 
 ROWS_A_PAGE = 50
-_ROW_PX, _MOST_ROWS_SEEN = 35, 14
+_MOST_ROWS_SEEN = 10
 _CODE = "cod"
 _FILTERS = ("register_text", "register_theme", "register_kind")
 
@@ -40,8 +53,8 @@ def show(view: View) -> None:
     reader = as_reader(view.actor)
     _look_up(view)
     wanted = _wanted(view)
-    table, beside = st.columns([3, 2], gap="large")
-    with table:
+    found, beside = st.container(key="register_beside").columns([9, 5], gap="medium")
+    with found:
         _table(view, reader, wanted)
     with beside:
         code = st.query_params.get(_CODE)
@@ -121,25 +134,11 @@ def _nothing(view: View, wanted: ProposalFilter) -> None:
 
 
 def _rows(view: View, rows: Sequence[ProposalRow], key: str) -> None:
-    receipts = [row.receipt for row in rows]
-    columns = {
-        view(N_("Title")): [row.title for row in rows],
-        view(N_("Score")): ["–" if row.total is None else number(row.total, 1, view.language) for row in rows],
-        view(N_("Theme")): [view(THEME_NAMES[row.theme]) for row in rows],
-        view(N_("UAT")): [row.uat_name or "–" for row in rows],
-        view(N_("Date")): [day(row.created_at, view.language) for row in rows],
-        view(N_("Kind")): [view(KIND_NAMES[row.kind]) for row in rows],
-        view(N_("Code")): receipts,
-    }
+    columns = [TITLE, SCORE, UAT, THEME, KIND, DATE, CODE]
     if any(row.status != "published" for row in rows):
-        columns[view(N_("State"))] = [view(STATUS_NAMES[row.status]) for row in rows]
-    widths = {view(N_("Title")): 230, view(N_("Score")): 65, view(N_("Theme")): 150}
-    st.dataframe(
-        columns, hide_index=True, key=key, on_select=partial(_choose, key, receipts), selection_mode="single-row",
-        height=_ROW_PX * (1 + min(len(rows), _MOST_ROWS_SEEN)) + 2,
-        column_config={name: st.column_config.TextColumn(name, width=widths.get(name)) for name in columns},
-        alt=view(N_("Table of submissions; choosing a row opens it beside.")),
-    )  # fmt: skip
+        columns.insert(2, STATE)
+    receipts = [row.receipt for row in rows]
+    table(view, rows, columns, key, _MOST_ROWS_SEEN, partial(_choose, key, receipts))
 
 
 def _choose(key: str, receipts: Sequence[str]) -> None:

@@ -170,9 +170,9 @@ def _gate(view: View, gate: Gate, result: Mapping[str, Any]) -> None:
 def _what_to_do(view: View, gate: Gate, result: Mapping[str, Any]) -> None:
     if result["verdict"] == "not_assessed":
         return
-    st.markdown(f"{view(N_('What you can do:'))} {plain(gate.remedy[view.language])}")
+    st.markdown(f"**{view(N_('What you can do:'))}** {plain(gate.remedy[view.language])}")
     if gate.institution:
-        st.markdown(f"{view(N_('Whom to ask:'))} {plain(gate.institution[view.language])}")
+        st.markdown(f"**{view(N_('Whom to ask:'))}** {plain(gate.institution[view.language])}")
 
 
 def _sentences(view: View, criterion: Criterion, result: Mapping[str, Any]) -> list[str]:

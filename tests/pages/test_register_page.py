@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from masterplan.actors import SYSTEM, Role
-from masterplan.database import transaction
+from masterplan.database import owner_transaction, transaction
 from masterplan.pages.plain import plain
 from proposals import seeding
 from tests.pages.helpers import HOSTILE, SESSION, brought, checked, shown
@@ -92,3 +92,16 @@ def test_closing_forgets_the_code(open_page, empty):
     app = open_page("register", cod=outcome.receipt)
     next(button for button in app.button if button.label == "Închide").click().run()
     assert "Nu este deschis nimic" in checked(app).info[0].value
+
+
+def test_made_up_rows_are_marked_and_real_ones_are_not(open_page, empty):
+    brought("Cu adevărat depusă")
+    app = open_page("register")
+    assert not any("inventate" in words for words in shown(app))
+    made_up = brought("Inventată").receipt
+    with owner_transaction() as connection:
+        connection.execute(text("UPDATE masterplan.proposal SET demo = true WHERE receipt = :r"), {"r": made_up})
+    app = open_page("register")
+    kinds = dict(zip(titles(app), app.dataframe[0].value["Tip"], strict=True))
+    assert kinds == {"Cu adevărat depusă": "observație", "Inventată": "observație · demonstrație"}
+    assert any("inventate" in words for words in shown(app))
