@@ -28,12 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from masterplan.errors import InputError, MasterplanError, NotFound
+from masterplan.errors import NotFound
 from masterplan.formats import LOCAL_TIME
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
 from masterplan.tables import feature, measurement, proposal, score
-from proposals.filters import Box, CriterionCondition, GateCondition, ProposalFilter
+from masterplan.uats import uat_names as uats_on_the_map
+from proposals.filters import Box, CriterionCondition, GateCondition, Known, ProposalFilter, from_dict
 
 #: A proposal with its score by its own criteria set. PostgreSQL leaves the join out where nothing needs it.
 SCORED = proposal.outerjoin(
@@ -127,31 +128,33 @@ def _near_the_place(box: Box) -> bool:
 
 
 _KEYS = text(
-    "SELECT DISTINCT item->>'key' FROM masterplan.criteria_set c"
+    "SELECT DISTINCT part, item->>'key' AS key FROM masterplan.criteria_set c"
     " CROSS JOIN unnest(ARRAY['gate', 'scored', 'judged']) part"
     " CROSS JOIN LATERAL jsonb_array_elements(coalesce(c.definition->part, '[]')) item"
 )
-_NO_SUCH_CRITERION = N_("No criteria set has “{key}”. There are: {known}.")
+#: A proposal keeps its code when a new version of the UAT layer drops it.
+_UATS_IN_USE = text("SELECT DISTINCT uat FROM masterplan.proposal WHERE uat IS NOT NULL")
 
 
-def refuse_unknown_criteria(connection: Connection, wanted: ProposalFilter) -> None:
-    """A mistyped key would quietly match nothing.
+def known_words(connection: Connection) -> Known:
+    """What a filter may name in this database, as far as the actor may see it."""
+    keys: dict[str, set[str]] = {"gate": set(), "scored": set(), "judged": set()}
+    for row in connection.execute(_KEYS):
+        keys[row.part].add(row.key)
+    uats = dict.fromkeys(connection.scalars(_UATS_IN_USE), "") | uats_on_the_map(connection)
+    return Known(frozenset(keys["gate"]), frozenset(keys["scored"] | keys["judged"]), uats)
+
+
+def refuse_unknown(connection: Connection, wanted: ProposalFilter) -> None:
+    """A mistyped key or code would quietly match nothing.
 
     Raises
     ------
     InputError
-        Names each criterion of the filter that no criteria set has, and those there are.
+        Names each criterion and UAT of the filter that the database does not have, and those it has.
     """
-    if not wanted.keys:
-        return
-    known = sorted(connection.scalars(_KEYS))
-    faults = [
-        (name, MasterplanError(_NO_SUCH_CRITERION, key=key, known=", ".join(known)))
-        for name, conditions in (("gate", wanted.gates), ("criterion", wanted.criteria))
-        for key in sorted({condition.key for condition in conditions} - set(known))
-    ]
-    if faults:
-        raise InputError(faults)
+    if wanted.keys or wanted.uats:
+        from_dict(wanted.to_dict(), known_words(connection))
 
 
 # -- counts --------------------------------------------------------------------------------
