@@ -37,12 +37,12 @@ def fake_map(monkeypatch: pytest.MonkeyPatch) -> FakeMap:
 @pytest.fixture
 def empty(database_name: str) -> Iterator[None]:
     """The clone without any submission, before and after."""
-    _delete_all()
+    delete_all()
     yield
-    _delete_all()
+    delete_all()
 
 
-def _delete_all() -> None:
+def delete_all() -> None:
     with owner_transaction() as connection:
         connection.execute(text("TRUNCATE masterplan.proposal CASCADE"))
 

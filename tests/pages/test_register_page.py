@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from masterplan.actors import SYSTEM, Role
-from masterplan.database import owner_transaction, transaction
+from masterplan.database import transaction
 from masterplan.pages.plain import plain
 from proposals import seeding
+from tests.pages.conftest import delete_all
 from tests.pages.helpers import HOSTILE, SESSION, brought, checked, shown
 
 pytestmark = pytest.mark.database
@@ -96,12 +97,12 @@ def test_closing_forgets_the_code(open_page, empty):
 
 def test_made_up_rows_are_marked_and_real_ones_are_not(open_page, empty):
     brought("Cu adevărat depusă")
-    app = open_page("register")
-    assert not any("inventate" in words for words in shown(app))
-    made_up = brought("Inventată").receipt
-    with owner_transaction() as connection:
-        connection.execute(text("UPDATE masterplan.proposal SET demo = true WHERE receipt = :r"), {"r": made_up})
+    assert not any("inventate" in words for words in shown(open_page("register")))
+    delete_all()
+    seeding.seed(12, 4)
+    brought("Cu adevărat depusă")
     app = open_page("register")
     kinds = dict(zip(titles(app), app.dataframe[0].value["Tip"], strict=True))
-    assert kinds == {"Cu adevărat depusă": "observație", "Inventată": "observație · demonstrație"}
+    assert kinds.pop("Cu adevărat depusă") == "observație"
+    assert kinds and all(kind.endswith(" · demonstrație") for kind in kinds.values())
     assert any("inventate" in words for words in shown(app))
