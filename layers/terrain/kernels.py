@@ -226,36 +226,3 @@ def _shares(surface, flood, row, column, reach, exponent, share):
         for k in range(8):
             if _CODE[k] == flood[row, column]:
                 share[k] = 1.0
-
-
-@njit(cache=True)
-def ponds(heights, filled):
-    """Number the depressions from 1: neighbouring cells that are flooded to the same level; 0 elsewhere."""
-    rows, columns = heights.shape
-    number = np.zeros((rows, columns), dtype=np.int32)
-    stack = np.empty(1024, dtype=np.int64)
-    count = 0
-    for first in range(rows):
-        for second in range(columns):
-            if number[first, second] != 0 or not filled[first, second] > heights[first, second]:
-                continue
-            count += 1
-            level = filled[first, second]
-            number[first, second] = count
-            stack[0], length = first * columns + second, 1
-            while length > 0:
-                length -= 1
-                row, column = stack[length] // columns, stack[length] % columns
-                for k in range(8):
-                    r, c = row + _ROW[k], column + _COLUMN[k]
-                    if not (0 <= r < rows and 0 <= c < columns) or number[r, c] != 0:
-                        continue
-                    if filled[r, c] == level and filled[r, c] > heights[r, c]:
-                        number[r, c] = count
-                        if length == stack.size:
-                            longer = np.empty(2 * stack.size, dtype=np.int64)
-                            longer[:length] = stack
-                            stack = longer
-                        stack[length] = r * columns + c
-                        length += 1
-    return number, count

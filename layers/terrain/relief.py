@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from layers.rasters import (
     Grid,
     OutputBand,
     Progress,
+    check_band,
     check_memory,
     grid_of,
     opened,
@@ -29,6 +31,9 @@ from layers.terrain import slopes
 from layers.terrain.stormwater import HEIGHTS
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
+
+if TYPE_CHECKING:
+    from rasterio import DatasetReader
 
 #: Lower limits of the slope classes, in percent, and what planners here call them. They are the thresholds of
 #: this plan's criteria: favourable, with conditions, restrictive, needs a person. A proposal of the experts; no
@@ -65,20 +70,25 @@ class Options:
     smallest_cells: int = 25
 
 
-def landforms(heights: np.ndarray, slope_percent: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
+def landforms(
+    heights: np.ndarray, slope_percent: np.ndarray, radius: tuple[int, int], middle_m: float
+) -> np.ndarray:
     """Codes of `LANDFORMS`, 0 on nodata, by how high a place lies among its surroundings.
 
     The deviation from the mean of the surrounding (2r + 1)-cell square, in standard deviations of that square, is
     DEV of De Reu et al. 2013 (doi:10.1016/j.geomorph.2012.12.015), after Weiss 2001: from 1 up a ridge, from −1
-    down a valley. Slopes of `STEEP_PERCENT` and more are steep slopes wherever they are; below `FLAT_PERCENT` and
-    lower than the mean is flood plain; the rest is hill. `radius` is in cells, rows and columns.
+    down a valley. Slopes of `STEEP_PERCENT` and more are steep slopes wherever they are. Between ridge and valley,
+    level ground (under `FLAT_PERCENT`) is flood plain when it lies below `middle_m`, else plateau; the rest is hill.
+    `radius` is in cells, rows and columns.
     """
     deviation = _deviation(heights.astype(np.float64), radius)
     flood_plain, valley, hill, steep, ridge = range(1, 6)
     form = np.full(heights.shape, hill, dtype=np.uint8)
+    level = slope_percent < FLAT_PERCENT
+    form[level & (heights < middle_m)] = flood_plain
+    form[level & (heights >= middle_m)] = ridge
     form[deviation <= -_APART] = valley
     form[deviation >= _APART] = ridge
-    form[(slope_percent < FLAT_PERCENT) & (deviation < 0)] = flood_plain
     form[slope_percent >= STEEP_PERCENT] = steep
     form[np.isnan(heights)] = 0
     return form
@@ -115,17 +125,27 @@ def surface(
     """
     with opened(dem) as source:
         radius = _radius(grid_of(source), options)
+        middle = _middle_height(source, check_band(source, dem, band))
 
     def bands(heights: np.ndarray, grid: Grid) -> list[np.ndarray]:
         east, north = slopes.gradient(heights, grid)
         steepness = slopes.slope_percent(east, north)
-        forms = landforms(heights, steepness, radius).astype(np.float32)
+        forms = landforms(heights, steepness, radius, middle).astype(np.float32)
         forms[forms == 0] = np.nan
         return [steepness, slopes.aspect_degrees(east, north), slopes.hillshade(east, north), forms, heights]
 
     return windowed(
         dem, out, bands, _BANDS, band=band, margin=max(1, *radius), within=HEIGHTS, tags=tags, progress=progress
     )
+
+
+def _middle_height(source: DatasetReader, band: int) -> float:
+    """The median height, of at most a million cells evenly spread."""
+    thin = max(1.0, float(np.sqrt(source.width * source.height / 1e6)))
+    shape = max(1, int(source.height / thin)), max(1, int(source.width / thin))
+    heights = source.read(band, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
+    scaled = heights * source.scales[band - 1] + source.offsets[band - 1]
+    return float(np.nanmedian(scaled)) if np.isfinite(scaled).any() else 0.0
 
 
 def _radius(grid: Grid, options: Options) -> tuple[int, int]:

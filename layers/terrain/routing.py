@@ -56,9 +56,13 @@ def condition(heights: np.ndarray, how: Conditioning = "fill") -> Conditioned:
         Metres, two-dimensional; NaN is nodata, and a way out.
     """
     from pyflwdir.dem import fill_depressions
+    from scipy.ndimage import binary_erosion
 
     heights = np.ascontiguousarray(heights, dtype=np.float32)
     flood = fill_depressions(heights, nodata=np.nan)[1]
+    # From cells of equal height along the edge pyflwdir leads water on along it; here each is a way out.
+    there = flood != NODATA
+    flood[there & ~binary_erosion(there, np.ones((3, 3)))] = OUTLET
     # pyflwdir's own filled heights are a rounding error uneven, which would make new pits.
     filled = kernels.fill_along(heights, flood)
     surface = filled if how == "fill" else kernels.carve_along(heights, flood)
@@ -119,7 +123,10 @@ class Depressions:
 
 def depressions(ground: Conditioned, grid: Grid) -> Depressions:
     """The depressions of a surface with greatest depth (m), volume to the brim (m³), area (m²) and spill level (m)."""
-    number, count = kernels.ponds(ground.heights, ground.filled)
+    from scipy.ndimage import label
+
+    # Neighbours under water always stand at the same level, or one would run into the other.
+    number, count = label(ground.filled > ground.heights, np.ones((3, 3)))
     rows, columns = np.nonzero(number)
     cells = number[rows, columns] - 1
     depth = (ground.filled[rows, columns] - ground.heights[rows, columns]).astype(np.float64)

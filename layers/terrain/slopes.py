@@ -18,6 +18,7 @@ def gradient(heights: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     (nw, n, ne), (w, _, e), (sw, s, se) = around
     east = ((ne - nw) + 2 * (e - w) + (se - sw)) / (8 * width)
     north = ((nw - sw) + 2 * (n - s) + (ne - se)) / (8 * height)
+    east[np.isnan(heights)] = north[np.isnan(heights)] = np.nan
     return east, north
 
 
