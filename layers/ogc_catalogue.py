@@ -28,6 +28,7 @@ from layers.ogc_filter import BOOLEAN, DATE, GEOMETRY, NUMBER, TEXT, TIME, Refus
 from masterplan.actors import VISITOR
 from masterplan.database import ogc_url, transaction
 from masterplan.errors import Unavailable
+from masterplan.language import LANGUAGES, N_, translator
 from masterplan.place import TILE_SRID, WGS84_SRID, place
 from masterplan.tables import PUBLIC_SCHEMA
 
@@ -348,8 +349,8 @@ async def _read_view(
             id=name,
             table=name,
             schema=PUBLIC_SCHEMA,
-            title=layer["name_ro"] if layer else name,
-            description=_description(layer) if layer else None,
+            title=layer["name_ro"] if layer else translator("ro")(_TITLES.get(name, name)),
+            description=_description(layer) if layer else _described(name),
             table_columns=columns,
             properties=columns,
             id_column=by_name["id"],
@@ -377,6 +378,24 @@ async def _bounds(connection: asyncpg.Connection, view: str, geometry: dict[str,
             {WGS84_SRID}) AS e FROM {view}) extent
     """)
     return list(place().bounds) if corners["west"] is None else list(corners.values())
+
+
+#: What is told of a view that is no layer: of the views that ship, the proposals.
+_TITLES = {"proposals": N_("Published proposals and observations")}
+_DESCRIPTIONS = {
+    "proposals": N_(
+        "What people and UATs brought to the masterplan and the planners published, each with its score by the"
+        " criteria set named with it. No personal data; texts stand as their authors wrote them."
+    )
+}
+
+
+def _described(name: str) -> str | None:
+    """In both languages, as layers are; None for a view that nothing is known of."""
+    if name not in _DESCRIPTIONS:
+        return None
+    said = [translator(language)(_DESCRIPTIONS[name]) for language in LANGUAGES]
+    return " ".join([*said, place().disclaimer_ro, place().disclaimer_en])
 
 
 def _description(layer: dict[str, Any]) -> str:

@@ -173,8 +173,9 @@ def import_file(
     """Import observations or proposals from a file.
 
     Says row by row what was accepted, repaired and refused. The same row of the same file is stored
-    once, however often it is imported. What was accepted is measured and scored. Ends with status 1
-    when a row was refused.
+    once, however often it is imported; imported again with another mapping, it stays as it is, and
+    the fields that differ are named. What was accepted is measured and scored. Ends with status 1
+    when a row was refused or differs.
     """
     defaults = {
         "kind": kind, "theme": theme, "channel": channel, "source_event": source_event,
@@ -196,13 +197,21 @@ def import_file(
     console.remark(
         ", ".join(f"{count} {word}" for word, count in counts.items()) + (", nothing stored" * dry_run)
     )
+    differing = sum(bool(verdict["differs"]) for verdict in verdicts)
+    if differing:
+        console.remark(_FIRST_IMPORT_STAYS.format(count=differing))
     if any(outcome.created for outcome in outcomes):
         with console.progress("measuring and scoring") as report:
             work.score_pending(report)
-    if counts["refused"]:
+    if counts["refused"] or differing:
         raise typer.Exit(1)
 
 
+_FIRST_IMPORT_STAYS = (
+    "{count} of the rows already there read otherwise this time, since the mapping or another option differs:"
+    " what was stored first stays. To have them as they read now, hide them on the planner's page and import"
+    " these rows from a file of their own."
+)
 _OUTCOMES = ("accepted", "repaired", "already there", "refused")
 
 
@@ -239,11 +248,14 @@ def _verdicts(rows: list[ImportRow], issues: list[Issue], outcomes: list[RowOutc
             verdict["remarks"] += [_remark(name, fault.message("en")) for name, fault in outcome.faults]
         elif not outcome.created:
             verdict["outcome"] = "already there"
+            verdict["differs"] = list(outcome.differs)
+            if outcome.differs:
+                verdict["remarks"].append(f"differs in {', '.join(outcome.differs)}; nothing was changed")
     return sorted(found.values(), key=lambda verdict: (verdict["row"] is None, verdict["row"] or 0))
 
 
 def _verdict(row: int | None, outcome: str) -> dict[str, Any]:
-    return {"row": row, "outcome": outcome, "receipt": None, "remarks": []}
+    return {"row": row, "outcome": outcome, "receipt": None, "differs": [], "remarks": []}
 
 
 def _remark(field: str | None, sentence: str) -> str:

@@ -74,13 +74,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RowOutcome:
-    """What came of one row of many: `row` counts from 1; without a receipt it was refused for its `faults`."""
+    """What came of one row of many: `row` counts from 1; without a receipt it was refused for its `faults`.
+
+    Where the same row was there already, `differs` names the fields that it has otherwise now; what is
+    stored stays as it is.
+    """
 
     row: int
     receipt: str | None
     created: bool
     faults: tuple[tuple[str, MasterplanError], ...] = ()
     repairs: tuple[MasterplanError, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
 # -- one -----------------------------------------------------------------------------------
@@ -290,9 +295,27 @@ _INSERT_STAGED = text(f"""
     ORDER BY s.ordinal
     ON CONFLICT (submission_key) DO NOTHING
 """)
-_STORED_ROWS = text("""
-    SELECT s.ordinal, p.receipt, p.receipt = s.receipt AS created
-    FROM staged_proposal s JOIN masterplan.proposal p USING (submission_key) ORDER BY s.ordinal
+#: Fields of a staged row `s` that are compared as they stand with the stored row `p`.
+_COMPARED = (
+    "kind", "channel", "source_event", "author_kind", "theme", "title", "description", "on_behalf_of",
+    "budget_lei", "documentation_stage", "attributes",
+)  # fmt: skip
+#: A shape that moved by less than this is the same: another version of PROJ may compute it otherwise.
+_SAME_PLACE_M = 0.01
+_DIFFERENCES = [
+    *(f"CASE WHEN p.{name} IS DISTINCT FROM s.{name} THEN '{name}' END" for name in _COMPARED),
+    "CASE WHEN p.created_at <> s.created_at THEN 'created' END",
+    f"""CASE WHEN ST_GeometryType(p.geom) <> ST_GeometryType(g.geom)
+            OR ST_HausdorffDistance(p.geom, g.geom) > {_SAME_PLACE_M} THEN 'place' END""",
+]
+_STORED_ROWS = text(f"""
+    SELECT s.ordinal, p.receipt, p.receipt = s.receipt AS created, c.email,
+        CASE WHEN p.receipt = s.receipt THEN '{{}}' ELSE
+            array_remove(ARRAY[{", ".join(_DIFFERENCES)}], NULL) END AS differs
+    FROM staged_proposal s JOIN masterplan.proposal p USING (submission_key)
+    LEFT JOIN masterplan.contact c ON c.proposal_id = p.id
+    CROSS JOIN LATERAL (SELECT ST_Transform(s.geom, CAST(:storage_srid AS integer)) AS geom OFFSET 0) g
+    ORDER BY s.ordinal
 """)
 
 
@@ -367,9 +390,12 @@ def submit_many(
                 outcomes[number] = RowOutcome(number, None, False, tuple(refused.faults))
         moments = created_at or [None] * len(rows)
         insert_many(connection, ((n, _staged(checked, moments[n - 1])) for n, checked in good.items()))
-        for stored in connection.execute(_STORED_ROWS):
+        for stored in connection.execute(_STORED_ROWS, {"storage_srid": place().storage_srid}):
             number = stored.ordinal
-            outcomes[number] = RowOutcome(number, stored.receipt, stored.created, (), good[number].repairs)
+            differs = tuple(stored.differs)
+            if not stored.created and stored.email != good[number].submission.email:
+                differs += ("email",)
+            outcomes[number] = RowOutcome(number, stored.receipt, stored.created, (), good[number].repairs, differs)
         if any(outcome.created for outcome in outcomes.values()):
             enqueue(connection, SCORE_PENDING)
         contacts = [

@@ -254,6 +254,8 @@ def test_a_file_is_imported_row_by_row_once_and_exported_again(tmp_path: Path):
     rows = json.loads(again.stdout)
     assert [row["outcome"] for row in rows] == ["already there", "refused", "refused", "already there"]
     assert rows[0]["receipt"] in lines[0]
+    assert [row["differs"] for row in rows] == [["source_event"], [], [], ["source_event"]]
+    assert "2 of the rows already there read otherwise" in again.stderr and "planner's page" in again.stderr
     out = tmp_path / "out.geojson"
     wanted = ("--theme", "mobility", "--text", "inFUNDAT")
     assert "1 exported" in run("proposals", "export", *wanted, "-o", str(out)).stderr
@@ -262,6 +264,37 @@ def test_a_file_is_imported_row_by_row_once_and_exported_again(tmp_path: Path):
     assert feature["properties"]["channel"] == "meeting" and feature["properties"]["score"] is not None
     piped = run("proposals", "export", *wanted, "-o", "-").stdout
     assert json.loads(piped)["features"] == [feature]
+
+
+def test_a_row_that_reads_otherwise_the_second_time_is_named_and_left(tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        "A,B,C,D,lon,lat\nDrum rupt,Parc mare,water,a@example.org,27.583,47.165\n"
+        "La fel,La fel,other,b@example.org,27.584,47.166\n",
+        encoding="utf-8",
+    )
+    first = run("proposals", "import", str(file), "--map", "title=A,theme=C").stdout.splitlines()
+    same = run("proposals", "import", str(file), "--map", "theme=C,title=A")
+    assert same.stdout.count("already there") == 2
+    assert "differs" not in same.stdout and "read otherwise" not in same.stderr
+    other = run(
+        "proposals", "import", str(file), "--map", "title=B,theme=C,email=D", "--author-kind", "company",
+        "--offset-m", "0,40", expect=1,
+    )  # fmt: skip
+    said = [line.split("; ") for line in other.stdout.splitlines()]
+    assert [(line[0], line[1]) for line in said] == [
+        (f"row {n}: already there", line.split("; ")[1]) for n, line in enumerate(first, start=1)
+    ]  # fmt: skip
+    # The columns A, B and D are attributes where no field takes them.
+    assert [line[2] for line in said] == [
+        "differs in author_kind, title, attributes, place, email", "differs in author_kind, attributes, place, email"
+    ]  # fmt: skip
+    assert {line[3] for line in said} == {"nothing was changed"}
+    with transaction(SYSTEM) as connection:
+        kept = connection.execute(
+            text("SELECT title, author_kind FROM masterplan.proposal WHERE receipt = :r"), {"r": said[0][1]}
+        ).one()
+    assert tuple(kept) == ("Drum rupt", "citizen")
 
 
 def test_scoring_finds_what_waits():

@@ -25,6 +25,7 @@ from layers import ogc_catalogue, store
 from layers.catalogue import Attribute, Catalogue, Layer
 from layers.ogc import Collections, ogc_app
 from masterplan import database
+from masterplan.place import place
 from masterplan.provision import DANGEROUS_FUNCTIONS, functions_left_open
 
 pytestmark = pytest.mark.database
@@ -173,6 +174,10 @@ def test_one_collection_a_layer_and_the_proposals(client: TestClient) -> None:
     assert {each["id"] for each in listed["collections"]} == layers | {"proposals"}
     own = next(each for each in listed["collections"] if each["id"] == "ogc_test")
     assert own["title"] == "Stații de probă"
+    brought = next(each for each in listed["collections"] if each["id"] == "proposals")
+    assert brought["title"] == "Propuneri și observații publicate"
+    assert "planificatorii" in brought["description"] and "the planners published" in brought["description"]
+    assert place().disclaimer_ro in brought["description"] and place().disclaimer_en in brought["description"]
     assert own["extent"]["spatial"]["bbox"][0] == pytest.approx(
         [WEST, SOUTH, WEST + 5 * STEP, SOUTH + 4 * STEP], abs=0.001
     )
