@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import text
 
+from layers import climate_commands
 from layers.catalogue import catalogue
 from layers.deriving_commands import derive
 from layers.loading import Options, load_file, load_shipped
@@ -22,6 +23,9 @@ layers = typer.Typer(
     help="The layers of the plan: list them, load them, derive them.", no_args_is_help=True, rich_markup_mode=None
 )
 layers.add_typer(derive, name="derive")
+derive.command()(climate_commands.heat)
+derive.command()(climate_commands.wind)
+derive.command("green-access")(climate_commands.green_access)
 
 _LIST = text("""
     SELECT l.id, l.group_id AS "group", l.kind, l.geometry_type AS geometry, l.version,

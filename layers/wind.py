@@ -12,8 +12,8 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 import numpy as np
 
@@ -73,18 +73,19 @@ _ALWAYS_CALM = N_("No hour of {file} has wind: a prevailing direction cannot be 
 class Record:
     """Hours of one station: `direction` in degrees, `speed` in m/s, `month` 1 to 12; NaN direction where variable.
 
-    `hours_missing` counts the rows without a speed, which are left out.
+    `hours_missing` counts the rows without a speed, which are left out; `newest` is the last day of the record.
     """
 
     direction: np.ndarray
     speed: np.ndarray
     month: np.ndarray
     hours_missing: int
+    newest: date
 
     def of(self, months: Sequence[int]) -> Record:
         """The hours of some months."""
         kept = np.isin(self.month, months)
-        return Record(self.direction[kept], self.speed[kept], self.month[kept], self.hours_missing)
+        return replace(self, direction=self.direction[kept], speed=self.speed[kept], month=self.month[kept])
 
 
 @dataclass(frozen=True)
@@ -165,13 +166,14 @@ def read_record(
     speed *= SPEED_UNITS[unit]
     direction[np.isin(direction, _NO_DIRECTION)] = np.nan
     _check(direction, speed, name)
-    month = _months(rows, named["date"], named["time"], dates, name)
+    days = _days(rows, named["date"], named["time"], dates, name)
+    month = np.array([day.month for day in days])
     there = np.isfinite(speed)
     if there.sum() < _FEWEST_HOURS:
         raise _refused(_TOO_FEW, name, hours=int(there.sum()), least=_FEWEST_HOURS)
     if speed[there].mean() > _STRONGEST_MEAN_MS:
         raise _refused(_TOO_STRONG, name, mean=f"{speed[there].mean():.1f}")
-    return Record(direction[there], speed[there], month[there], int((~there).sum()))
+    return Record(direction[there], speed[there], month[there], int((~there).sum()), max(days))
 
 
 def _table(raw: bytes, name: str) -> tuple[list[str], list[list[str]]]:
@@ -226,21 +228,19 @@ def _check(direction: np.ndarray, speed: np.ndarray, name: str) -> None:
             raise _refused(msgid, name, row=row + 2, value=f"{values[row]:g}", most=f"{_STRONGEST_MS:g}")
 
 
-def _months(rows: list[list[str]], date: int | None, time: int, told: str | None, name: str) -> np.ndarray:
-    """The month of each row."""
-    written = [(row[time] if date is None else row[date]).strip() for row in rows]
+def _days(rows: list[list[str]], column: int | None, time: int, told: str | None, name: str) -> list[date]:
+    """The day of each row."""
+    written = [row[time if column is None else column].strip() for row in rows]
     days = [re.split(r"[T ]", each, maxsplit=1)[0] for each in written]
     ways = (told,) if told else _DATE_FORMATS
-    fitting = {way: months for way in ways if (months := _all_months(days, way)) is not None}
+    fitting = {way: found for way in ways if (found := _read_all(days, way)) is not None}
     if not fitting:
-        wrong = next(
-            (index for index, day in enumerate(days) if all(_all_months([day], way) is None for way in ways)), 0
-        )
+        wrong = next((index for index, day in enumerate(days) if not any(_read_all([day], way) for way in ways)), 0)
         raise _refused(_NOT_A_TIME, name, row=wrong + 2, value=written[wrong][:40])
-    if len({tuple(months) for months in fitting.values()}) > 1:
+    if len({tuple(found) for found in fitting.values()}) > 1:
         raise _refused(_WHICH_DATES, name, formats=", ".join(fitting))
     _check_hours([row[time].strip().removeprefix(day) for row, day in zip(rows, days, strict=True)], days, name)
-    return np.array(next(iter(fitting.values())))
+    return next(iter(fitting.values()))
 
 
 def _check_hours(hours: list[str], days: list[str], name: str) -> None:
@@ -253,11 +253,12 @@ def _check_hours(hours: list[str], days: list[str], name: str) -> None:
         raise _refused(_NOT_HOURLY, name, rows=rows, day=day)
 
 
-def _all_months(days: list[str], way: str) -> list[int] | None:
-    known: dict[str, int] = {}
+def _read_all(days: list[str], way: str) -> list[date] | None:
+    """The days, if all are written in this way."""
+    known: dict[str, date] = {}
     for day in set(days):
         try:
-            known[day] = datetime.strptime(day, way).month
+            known[day] = datetime.strptime(day, way).date()
         except ValueError:
             return None
     return [known[day] for day in days]
@@ -395,26 +396,12 @@ def corridors(open_ground: np.ndarray, cells: np.ndarray) -> np.ndarray:
     cells
         From `corridor_cells`.
     """
-    fits = np.ones(open_ground.shape, dtype=bool)
-    for row, column in cells:
-        fits &= _shifted(open_ground, row, column)
-    reached = np.zeros(open_ground.shape, dtype=bool)
-    if not fits.any():
-        return reached
-    for row, column in cells:
-        reached |= _shifted(fits, -row, -column)
-    return reached
+    from scipy.signal import fftconvolve
 
-
-def _shifted(array: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """`array[r + rows, c + columns]` for every r, c; False beyond its edges."""
-    height, width = array.shape
-    moved = np.zeros_like(array)
-    if abs(rows) >= height or abs(columns) >= width:
-        return moved
-    to_rows = slice(max(-rows, 0), height - max(rows, 0))
-    from_rows = slice(max(rows, 0), height - max(-rows, 0))
-    to_columns = slice(max(-columns, 0), width - max(columns, 0))
-    from_columns = slice(max(columns, 0), width - max(-columns, 0))
-    moved[to_rows, to_columns] = array[from_rows, from_columns]
-    return moved
+    reach = int(np.abs(cells).max(initial=0))
+    shape = np.zeros((2 * reach + 1, 2 * reach + 1))
+    shape[cells[:, 0] + reach, cells[:, 1] + reach] = 1
+    # Counting open cells by a Fourier transform takes as long for a shape of ten cells as for one of ten thousand.
+    open_cells = fftconvolve(open_ground.astype(float), shape[::-1, ::-1], mode="same")
+    fits = open_cells > len(cells) - 0.5
+    return fftconvolve(fits.astype(float), shape, mode="same") > 0.5

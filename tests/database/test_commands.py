@@ -59,7 +59,8 @@ def _database(database_name: str) -> None:
 def test_the_contract_has_these_commands():
     assert {name for name, _ in commands()} == {
         "db up", "db down", "db status", "migrate", "layers list", "layers load",
-        "layers derive stormwater", "layers derive relief", "criteria list",
+        "layers derive stormwater", "layers derive relief", "layers derive heat", "layers derive wind",
+        "layers derive green-access", "criteria list",
         "criteria check", "criteria load", "proposals import", "proposals score", "proposals export",
         "demo clear", "demo seed", "worker", "serve",
     }  # fmt: skip
@@ -83,7 +84,7 @@ def test_every_command_and_option_is_documented(name: str, command):
 
 
 def test_no_documented_command_is_gone():
-    documented = set(re.findall(r"^### `masterplan ([a-z ]+[a-z])", GUIDE, flags=re.MULTILINE))
+    documented = set(re.findall(r"^### `masterplan ([a-z -]+[a-z])", GUIDE, flags=re.MULTILINE))
     assert documented == {name for name, _ in commands()}
 
 
@@ -178,6 +179,33 @@ def test_a_file_becomes_a_new_version_of_its_layer(tmp_path: Path):
     (layer,) = (row for row in json.loads(run("layers", "list", "--json").stdout) if row["id"] == "transport_stops")
     assert (layer["version"], layer["features"], layer["indicative"], layer["accuracy_m"]) == (2, 2, False, 5.0)
     assert (layer["source"], layer["source_date"]) == ("CTP Iași", "2026-11-01")
+
+
+def points(*of_each: tuple[dict, dict]) -> str:
+    """A FeatureCollection of these geometries and properties, with ids F1, F2, …"""
+    return json.dumps({"type": "FeatureCollection", "features": [
+        {"type": "Feature", "id": f"F{n}", "geometry": geometry, "properties": properties}
+        for n, (geometry, properties) in enumerate(of_each, start=1)
+    ]})  # fmt: skip
+
+
+def test_a_fault_that_many_features_share_is_told_once_with_their_rows(tmp_path: Path):
+    line = {"type": "LineString", "coordinates": [[27.5, 47.1], [27.6, 47.2]]}
+    spot = {"type": "Point", "coordinates": [27.58, 47.16]}
+    far = {"type": "Point", "coordinates": [2758, 47.16]}
+    file = tmp_path / "wrong.geojson"
+    shapes = [(spot, {})] * 2 + [(line, {})] + [(spot, {})] * 26 + [(spot, {"status": "new"})] + [(far, {})] * 2
+    file.write_text(points(*shapes), encoding="utf-8")
+    before = run("layers", "list", "--json").stdout
+    said = run("layers", "load", str(file), "--layer", "rings", expect=1).stderr.splitlines()
+    assert said == [
+        "error: geometry: row 31: The position 2758.0, 47.16 is not longitude and latitude in degrees."
+        " The same 1 times more: 32.",
+        "error: geometry: Feature 1: the layer holds LineString, this is Point."
+        " The same 28 times more: 2, 4, 5, 6, 7, 8, 9, 10, 11, 12 ….",
+        "error: status: Feature 30: unknown status “new”; use one of: existing, proposed, prospective.",
+    ]
+    assert run("layers", "list", "--json").stdout == before
 
 
 def test_criteria_are_checked_with_lines(tmp_path: Path):

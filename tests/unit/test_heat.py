@@ -26,7 +26,7 @@ from rasterio.transform import Affine, from_origin  # noqa: E402
 from rasterio.warp import Resampling, reproject  # noqa: E402
 
 UTM = "EPSG:32635"
-CORNER = (390_000.0, 5_230_000.0)
+CORNER = (694_000.0, 5_228_000.0)
 PLACE = from_origin(*CORNER, 30, 30)
 
 MTL = """\

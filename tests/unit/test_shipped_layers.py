@@ -35,8 +35,8 @@ EXPECTED_LAYERS = {
     "relief": "Polygon", "wind": "Point", "ventilation_corridors": "Polygon", "unstable_slopes": "Polygon",
     "pollutants": "Polygon", "uat": "MultiPolygon", "population": "Point",
 }
-#: Computed on the spot from a terrain model; no file of theirs ships.
-DERIVED_LAYERS = {"flow_paths": "LineString", "depressions": "Polygon"}
+#: Computed on the spot from a terrain model or from other layers; no file of theirs ships.
+DERIVED_LAYERS = {"flow_paths": "LineString", "depressions": "Polygon", "green_reach": "Polygon"}
 COVERAGES = ("uat", "heat", "relief", "pollutants")
 # The public statistics again, apart from the digitising code: population 2021, km², seat, lists, neighbours.
 FACTS = """

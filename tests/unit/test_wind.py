@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def station(shared_data: Path) -> tuple[wind.Record, dict]:
 
 
 def record(direction: list[float], speed: list[float], month: int = 7) -> wind.Record:
-    return wind.Record(np.array(direction, float), np.array(speed, float), np.full(len(speed), month), 0)
+    months = np.full(len(speed), month)
+    return wind.Record(np.array(direction, float), np.array(speed, float), months, 0, date(2024, 7, 1))
 
 
 # -- the rose ------------------------------------------------------------------------------
@@ -95,7 +97,8 @@ def test_a_neighbour_is_the_same_wind() -> None:
 
 def test_seasons_are_told_apart() -> None:
     direction = np.repeat([10.0, 100, 190, 280], 3)
-    parts = wind.Record(direction, np.full(12, 2.0), np.array([12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), 0)
+    months = np.array([12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    parts = wind.Record(direction, np.full(12, 2.0), months, 0, date(2024, 1, 1))
     found = wind.prevailing_by_season(parts, "s")
     assert {season: each[0].direction_deg for season, each in found.items()} == {
         "winter": 0, "spring": 90, "summer": 180, "autumn": 270,
@@ -117,7 +120,7 @@ def file(header: str, *rows: str, separator: str = ",") -> bytes:
 
 def test_the_real_file_is_read_whole(station) -> None:
     hours, _ = station
-    assert (len(hours.speed), hours.hours_missing) == (8760, 0)
+    assert (len(hours.speed), hours.hours_missing, hours.newest) == (8760, 0, date(2003, 9, 30))
     assert np.bincount(hours.month)[1:].tolist() == [744, 672, 744, 720, 744, 720, 744, 744, 720, 744, 720, 744]
     assert (hours.speed == 0).sum() == 1050 and (hours.direction == 360).sum() == 210
 
