@@ -91,7 +91,7 @@ def _load(
     if known_already := store.current(connection, declared, sha256):
         return Report(known_already, [])
     result = read_features(path)
-    faults = [("file", _as_fault(issue)) for issue in result.issues if issue.outcome == REFUSED]
+    faults = [(issue.field or "file", _as_fault(issue)) for issue in result.issues if issue.outcome == REFUSED]
     known = _known_features(connection, layer.id)
     rows = []
     for feature in result.features:
@@ -106,7 +106,8 @@ def _load(
 
 
 def _as_fault(issue: Issue) -> MasterplanError:
-    return MasterplanError(issue.msgid, **issue.facts)
+    where = {} if issue.row is None else {"row": issue.row}
+    return MasterplanError(issue.msgid, **(where | issue.facts))
 
 
 def _as_told(layer: Layer, path: Path, options: Options) -> Layer:

@@ -138,7 +138,7 @@ def status() -> ClusterStatus:
         major=_major_of_data(),
         data=_data(),
         socket=_socket(),
-        log=_log(),
+        log=log_file(),
     )
 
 
@@ -173,7 +173,8 @@ def _data() -> Path:
     return _home() / "data"
 
 
-def _log() -> Path:
+def log_file() -> Path:
+    """What the server writes down; a run keeps it from growing without end."""
     return settings().state_dir.absolute() / "cluster.log"
 
 
@@ -292,7 +293,7 @@ def _run(program: str, *arguments: str, given: str | None = None, log: bool = Fa
             N_("{program} failed. It said: {said} The whole log: {log}"),
             program=program,
             said=said.strip()[-1500:],
-            log=_log(),
+            log=log_file(),
         )
     return "" if log else done.stdout
 
@@ -304,15 +305,15 @@ def _as_server_user() -> dict[str, object]:
 
 @contextmanager
 def _log_stream() -> Iterator[object]:
-    private_folder(_log().parent)
-    if _log().exists() and _log().stat().st_size > _LARGEST_LOG_BYTES and _server_pid() is None:
-        _log().replace(_log().with_suffix(".log.old"))
-    with os.fdopen(os.open(_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
+    private_folder(log_file().parent)
+    if log_file().exists() and log_file().stat().st_size > _LARGEST_LOG_BYTES and _server_pid() is None:
+        log_file().replace(log_file().with_suffix(".log.old"))
+    with os.fdopen(os.open(log_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as stream:
         yield stream
 
 
 def _end_of_log() -> str:
-    return " ".join(_log().read_text(errors="replace").splitlines()[-6:])
+    return " ".join(log_file().read_text(errors="replace").splitlines()[-6:])
 
 
 # Life of the server
@@ -495,7 +496,7 @@ def _password_is_right() -> bool:
                 raise _DoesNotAnswer(
                     N_("The private database does not answer: {said} The whole log: {log}"),
                     said=" ".join(str(refused).split()),
-                    log=_log(),
+                    log=log_file(),
                 ) from refused
             time.sleep(0.2)
 
@@ -511,5 +512,5 @@ def _set_password_anew() -> None:
     _start()
     if not _password_is_right():
         raise ConfigurationError(
-            N_("The private database refuses its own password. The whole log: {log}"), log=_log()
+            N_("The private database refuses its own password. The whole log: {log}"), log=log_file()
         )

@@ -18,6 +18,8 @@ from masterplan.jobs import Progress as Report
 _LANGUAGE = "en"
 _PLAIN_STEPS = 10
 _LONGEST_CELL = 60
+#: Of the rows that share a fault, so many are named after the first.
+_ROWS_NAMED = 10
 _START_IT = "Is it there? masterplan db status; masterplan db up; masterplan migrate"
 
 
@@ -32,13 +34,39 @@ def remark(line: str) -> None:
 
 
 def complain(error: MasterplanError) -> None:
-    """The error in a line; each fault of an input in a line of its own, with its field."""
+    """The error in a line; each fault of an input in a line of its own, with its field.
+
+    A fault that many rows share is told once, with the rows.
+    """
     if isinstance(error, InputError):
-        for name, fault in error.faults:
-            remark(f"error: {name}: {one_line(fault.message(_LANGUAGE))}")
+        for name, faults in _alike(error.faults):
+            remark(f"error: {name}: {_told_once(faults)}")
     else:
         remedy = f" {_START_IT}" if isinstance(error, Unavailable) else ""
         remark(f"error: {one_line(error.message(_LANGUAGE))}{remedy}")
+
+
+def _alike(faults: list[tuple[str, MasterplanError]]) -> Iterator[tuple[str, list[MasterplanError]]]:
+    """Faults of one field that differ in their row alone, together, in the order of the first of each."""
+    together: dict[tuple[str, str, str], list[MasterplanError]] = {}
+    for name, fault in faults:
+        facts = sorted((key, str(value)) for key, value in fault.facts.items() if key != "row")
+        together.setdefault((name, fault.msgid, repr(facts)), []).append(fault)
+    for (name, _, _), alike in together.items():
+        yield name, alike
+
+
+def _told_once(faults: list[MasterplanError]) -> str:
+    first, rows = faults[0], [fault.facts.get("row") for fault in faults]
+    sentence = one_line(first.message(_LANGUAGE))
+    if rows[0] is not None and "{row}" not in first.msgid:
+        sentence = f"row {rows[0]}: {sentence}"
+    if len(faults) == 1:
+        return sentence
+    others = [str(row) for row in rows[1 : _ROWS_NAMED + 1] if row is not None]
+    left_out = ["…"] * (len(rows) > _ROWS_NAMED + 1)
+    named = f": {', '.join(others + left_out)}" if others else ""
+    return f"{sentence} ({len(faults) - 1} more like it{named})"
 
 
 def one_line(sentence: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from masterplan.settings import PROJECT_ROOT, settings
 _READY_WITHIN_S = 180
 _STOP_WITHIN_S = 15
 _REST_BEFORE_RESTART_S = 5
+_LARGEST_LOG_BYTES = 10_000_000
 _MASTERPLAN = str(Path(sys.executable).parent / "masterplan")
 
 
@@ -109,6 +111,7 @@ class Household:
         while True:
             if self.children["server"].poll() is not None:
                 raise Failed(f"The server ended by itself. {_last_words('server')}")
+            _bound_logs()
             if self.children["worker"].poll() is not None:
                 say(f"The worker ended by itself and is started again. {_last_words('worker')}")
                 time.sleep(_REST_BEFORE_RESTART_S)
@@ -305,6 +308,18 @@ def _open_log(name: str) -> BinaryIO:
     if file.exists():
         file.replace(file.with_suffix(".log.old"))
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+def _bound_logs() -> None:
+    """A log that grew too large goes to its `.old`, and its program writes on into the emptied file.
+
+    Programs write into them through an open file of theirs, always at the end: it cannot be
+    renamed under them. What is written between the copy and the cut is lost.
+    """
+    for file in (*_logs().glob("*.log"), cluster.log_file()):
+        if file.exists() and file.stat().st_size > _LARGEST_LOG_BYTES:
+            shutil.copyfile(file, file.with_suffix(".log.old"))
+            os.truncate(file, 0)
 
 
 def _log_of(name: str) -> Path:

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import text
 
 from masterplan import database
 from tests.browser.conftest import Server, Watched, map_of, start_server, wait_for
@@ -78,6 +79,27 @@ def test_the_app_starts_without_its_database_and_finds_it_when_it_is_there(
     assert until(server, "/healthz", 503)["status"] == "unavailable"
     come_back(name, template_database)
     assert until(server, "/healthz", 200)["status"] == "ok"
+
+
+def test_a_failure_that_nobody_foresaw_is_a_sentence_and_goes_to_the_log(
+    server: Server, page: Page, watched: Watched, database_name: str
+):
+    def may_read(word: str) -> None:
+        preposition = {"GRANT": "TO", "REVOKE": "FROM"}[word]
+        with database.owner_transaction() as connection:
+            connection.execute(text(f"{word} SELECT ON masterplan.criteria_set {preposition} {database.APP_ROLE}"))
+
+    may_read("REVOKE")
+    try:
+        page.goto(f"{server.address}/criterii")
+        expect(page.get_by_text("Ceva nu a mers aici și a fost notat.")).to_be_visible()
+        for secret in ("Traceback", "permission denied", "criteria_set", "SELECT"):
+            expect(page.get_by_text(secret)).to_have_count(0)
+        assert "permission denied for table criteria_set" in server.log.read_text()
+    finally:
+        may_read("GRANT")
+    page.reload()
+    expect(page.get_by_text("Regula de decizie")).to_be_visible()
 
 
 def test_a_basemap_that_cannot_be_reached_is_said_and_breaks_nothing(

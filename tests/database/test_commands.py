@@ -200,9 +200,9 @@ def test_a_fault_that_many_features_share_is_told_once_with_their_rows(tmp_path:
     said = run("layers", "load", str(file), "--layer", "rings", expect=1).stderr.splitlines()
     assert said == [
         "error: geometry: row 31: The position 2758.0, 47.16 is not longitude and latitude in degrees."
-        " The same 1 times more: 32.",
+        " (1 more like it: 32)",
         "error: geometry: Feature 1: the layer holds LineString, this is Point."
-        " The same 28 times more: 2, 4, 5, 6, 7, 8, 9, 10, 11, 12 ….",
+        " (28 more like it: 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, …)",
         "error: status: Feature 30: unknown status “new”; use one of: existing, proposed, prospective.",
     ]
     assert run("layers", "list", "--json").stdout == before

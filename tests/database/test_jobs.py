@@ -122,6 +122,34 @@ def test_the_job_of_a_worker_that_died_is_taken_over_but_not_sooner():
     assert (job.state, job.attempts) == ("done", 2)
 
 
+def test_a_job_that_ended_its_worker_as_often_as_it_may_be_tried_is_given_up():
+    for number in (1, 2):
+        leave("deadly", number=number)
+    change("state = 'running', attempts = CASE payload ->> 'number' WHEN '1' THEN 3 ELSE 2 END,"
+           " claimed_at = now() - interval '14 minutes'")  # fmt: skip
+    ran = []
+    handlers = {"deadly": lambda payload, progress: ran.append(payload["number"])}
+    assert not jobs.run_one(handlers), "they may still be at work"
+    assert {job.state for job in table()} == {"running"}
+    change("claimed_at = now() - interval '16 minutes'")
+    assert jobs.run_one(handlers)
+    given_up, taken_over = table()
+    assert (given_up.state, given_up.attempts) == ("failed", 3)
+    assert given_up.finished_at is not None and given_up.last_error == "its worker ended without a word"
+    assert (taken_over.state, taken_over.attempts, taken_over.last_error) == ("done", 3, "")
+    assert not jobs.run_one(handlers) and ran == [2]
+
+
+def test_what_is_given_up_keeps_no_one_waiting_and_can_be_left_again():
+    leave("deadly")
+    change("state = 'running', attempts = max_attempts, claimed_at = now() - interval '1 hour'")
+    assert not jobs.wait_until_done(0.2)
+    assert not jobs.run_one({})
+    assert jobs.wait_until_done(5)
+    leave("deadly")
+    assert [job.state for job in table()] == ["failed", "queued"]
+
+
 def test_progress_is_seen_while_it_runs_and_renews_the_claim():
     leave("long")
     seen = []

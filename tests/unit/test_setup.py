@@ -239,6 +239,20 @@ class TestServing:
             running.kill()
             running.wait()
 
+    def test_a_log_is_bounded_while_its_program_writes_on(self, serve: ModuleType) -> None:
+        small = serve._log_of("worker")
+        small.write_text("a line")
+        with serve._open_log("server") as log, serve.cluster.log_file().open("ab") as database:
+            for stream, first in ((log, b"server"), (database, b"database")):
+                stream.write(first + b"x" * serve._LARGEST_LOG_BYTES)
+                stream.flush()
+            serve._bound_logs()
+            log.write(b"goes on")
+        assert serve._log_of("server").read_bytes() == b"goes on"
+        assert serve._log_of("server").with_suffix(".log.old").read_bytes().startswith(b"serverxx")
+        assert serve.cluster.log_file().read_bytes() == b""
+        assert small.read_text() == "a line" and not small.with_suffix(".log.old").exists()
+
     def test_data_is_not_erased_without_a_yes(
         self, serve: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
