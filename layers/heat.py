@@ -413,8 +413,7 @@ def _features(anomaly: np.ndarray, codes: np.ndarray, grid: Grid, smallest_m2: f
         zip(to_degrees(patches.shapes, grid), patches.codes.tolist(), means.tolist(), strict=True), 1
     ):
         least, most = _open_ended(code)
-        # Downwards, so that 0.497 stays below the bound of 0.5.
-        value = math.floor(mean * 100) / 100
+        value = _rounded(mean, code)
         for part, polygon in enumerate(polygons_of(shape)):
             features.append(DerivedFeature(
                 id=f"heat-derived-{index}" + (f"-{part}" if part else ""), geometry=polygon,
@@ -423,6 +422,12 @@ def _features(anomaly: np.ndarray, codes: np.ndarray, grid: Grid, smallest_m2: f
                 attributes={"anomaly_c": value}, least=least, most=most, unit="°C",
             ))  # fmt: skip
     return features
+
+
+def _rounded(mean: float, code: int) -> float:
+    """To a tenth; where that would be another class (0.497 of the class up to 0.5), to the hundredth below."""
+    tenth = round(mean, 1) + 0.0
+    return tenth if landsat.heat_island_class(np.array(tenth)) + 1 == code else math.floor(mean * 100) / 100
 
 
 def _provenance(

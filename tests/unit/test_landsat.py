@@ -14,57 +14,12 @@ from hypothesis import strategies as st
 
 from layers import gdal_lock, landsat
 from masterplan.errors import InputError
+from tests.landsat_scenes import ETM
 
 gdal_lock.lock()
 import rasterio  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-
-#: Made up, but with the names and groups of a Collection 1 product of Landsat 7.
-ETM = """\
-GROUP = L1_METADATA_FILE
-  GROUP = METADATA_FILE_INFO
-    LANDSAT_SCENE_ID = "LE71820272001200SGS00"
-    LANDSAT_PRODUCT_ID = "LE07_L1TP_182027_20010719_20170204_01_T1"
-    COLLECTION_NUMBER = 01
-  END_GROUP = METADATA_FILE_INFO
-  GROUP = PRODUCT_METADATA
-    DATA_TYPE = "L1TP"
-    SPACECRAFT_ID = "LANDSAT_7"
-    DATE_ACQUIRED = 2001-07-19
-    FILE_NAME_BAND_3 = "b3.tif"
-    FILE_NAME_BAND_4 = "b4.tif"
-    FILE_NAME_BAND_6_VCID_1 = "b61.tif"
-    FILE_NAME_BAND_6_VCID_2 = "b62.tif"
-    FILE_NAME_BAND_QUALITY = "bqa.tif"
-  END_GROUP = PRODUCT_METADATA
-  GROUP = IMAGE_ATTRIBUTES
-    SUN_ELEVATION = 60.0
-  END_GROUP = IMAGE_ATTRIBUTES
-  GROUP = MIN_MAX_PIXEL_VALUE
-    QUANTIZE_CAL_MAX_BAND_6_VCID_1 = 255
-    QUANTIZE_CAL_MAX_BAND_6_VCID_2 = 255
-  END_GROUP = MIN_MAX_PIXEL_VALUE
-  GROUP = RADIOMETRIC_RESCALING
-    RADIANCE_MULT_BAND_6_VCID_1 = 6.7087E-02
-    RADIANCE_MULT_BAND_6_VCID_2 = 3.7205E-02
-    RADIANCE_ADD_BAND_6_VCID_1 = -0.07
-    RADIANCE_ADD_BAND_6_VCID_2 = 3.16
-    REFLECTANCE_MULT_BAND_3 = 1.0E-03
-    REFLECTANCE_MULT_BAND_4 = 2.0E-03
-    REFLECTANCE_ADD_BAND_3 = -0.01
-    REFLECTANCE_ADD_BAND_4 = -0.02
-  END_GROUP = RADIOMETRIC_RESCALING
-  GROUP = THERMAL_CONSTANTS
-    K1_CONSTANT_BAND_6_VCID_1 = 666.09
-    K2_CONSTANT_BAND_6_VCID_1 = 1282.71
-    K1_CONSTANT_BAND_6_VCID_2 = 666.09
-    K2_CONSTANT_BAND_6_VCID_2 = 1282.71
-  END_GROUP = THERMAL_CONSTANTS
-END_GROUP = L1_METADATA_FILE
-END
-"""
-
 
 def etm(**changed: str) -> landsat.Scene:
     """The scene above with some `KEY = VALUE` lines changed."""
