@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
 import layers.routes  # noqa: E402
 import proposals.routes  # noqa: E402
-from layers import documents_routes  # noqa: E402
+from layers import documents_routes, raster_tiles  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
 from layers.ogc_catalogue import Collections  # noqa: E402
 from masterplan import demonstration  # noqa: E402
@@ -152,9 +152,10 @@ app = st.App(
         Mount("/ogc", app=ogc_app(collections)),
         *layers.routes.routes(),
         *documents_routes.routes(),
+        *raster_tiles.routes(),
         *proposals.routes.routes(shell.provider_configured),
         # Below these addresses nothing else is a page of Streamlit's.
-        *(Route(f"/{place}/{{rest:path}}", nothing_here) for place in ("staff", "tiles", "map", "documents")),
+        *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
     ],
     middleware=[Middleware(PageHead)],
     on_script_error=shell.say_failure,

@@ -31,7 +31,6 @@ TILE_PX = 256
 MAX_PIXELS = 400_000_000
 #: Above this a file needs overviews, or far views would read all of it for each tile.
 MAX_PIXELS_WITHOUT_OVERVIEWS = 64_000_000
-_HALF_WORLD_M = 20037508.342789244
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: Rasters are read by at most this many requests at once.
 _reading = BoundedSemaphore(2)
@@ -123,9 +122,7 @@ def _warped(source: DatasetReader, address: TileAddress) -> np.ndarray:
     from rasterio.vrt import WarpedVRT
 
     palette = source.colorinterp[0] is ColorInterp.palette
-    side = 2 * _HALF_WORLD_M / 2**address.z
-    west, north = address.x * side - _HALF_WORLD_M, _HALF_WORLD_M - address.y * side
-    placed = from_bounds(west, north - side, west + side, north, TILE_PX, TILE_PX)
+    placed = from_bounds(*address.bounds_m, TILE_PX, TILE_PX)
     with WarpedVRT(
         source, crs=f"EPSG:{TILE_SRID}", transform=placed,
         width=TILE_PX, height=TILE_PX, add_alpha=source.count != 4,

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from layers import mapping, tiles
+from layers import mapping, raster_tiles, tiles
 from layers.assets import asset_file
 from layers.backdrops import backdrops
 from layers.catalogue import catalogue
@@ -49,8 +49,10 @@ def panel(request: Request) -> Response:
     language = language_of(request)
     with transaction(VISITOR) as connection:
         groups = mapping.panel(connection, language)
+        rasters = raster_tiles.overlays(connection, language)
     return _json({
-        "indicative": place().text("indicative", language), "groups": groups, "backdrops": backdrops(language),
+        "indicative": place().text("indicative", language), "groups": groups,
+        "backdrops": [*backdrops(language), *rasters],
     })  # fmt: skip
 
 

@@ -99,6 +99,17 @@ def color_expression(symbology: Symbology) -> Any:
     return symbology.color
 
 
+def color_of(symbology: Symbology, value: str | float) -> str:
+    """The colour (#rrggbb) in which `color_expression` draws a feature whose attribute is `value`."""
+    for category in symbology.categories:
+        if _as_text(category["value"]) == _as_text(value):
+            return category["color"]
+    if symbology.classes:
+        first, *rest = symbology.classes
+        return next((c["color"] for c in reversed(rest) if value >= c["from"]), first["color"])
+    return DEFAULT_COLOR if symbology.categories else symbology.color
+
+
 def _as_text(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 

@@ -21,6 +21,8 @@ MAX_ZOOM = 22
 EXTENT = 4096
 BUFFER = 128
 
+_HALF_WORLD_M = 20037508.342789244
+
 #: The MVT layer with the label points of an area layer is named after it, with this behind.
 LABEL_SUFFIX = "_label"
 
@@ -38,6 +40,13 @@ class TileAddress:
     def __post_init__(self) -> None:
         if not (MIN_ZOOM <= self.z <= MAX_ZOOM and 0 <= self.x < 2**self.z and 0 <= self.y < 2**self.z):
             raise NotFound(N_("There is no tile {z}/{x}/{y}."), z=self.z, x=self.x, y=self.y)
+
+    @property
+    def bounds_m(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in metres of Web Mercator (EPSG:3857)."""
+        side = 2 * _HALF_WORLD_M / 2**self.z
+        west, north = self.x * side - _HALF_WORLD_M, _HALF_WORLD_M - self.y * side
+        return west, north - side, west + side, north
 
 
 _PLAN = text(f"""
