@@ -105,6 +105,13 @@ def test_a_roughness_raster_says_the_same_and_both_ways_of_an_axis_are_one(tmp_p
     assert wider.attributes["width_m"] == 1_800
 
 
+def test_low_buildings_let_the_wind_through(tmp_path: Path) -> None:
+    # Roughness lengths of 0.4 and 0.6 m.
+    assert corridors(town(tmp_path / "low.tif", [], closed=4), [ALONG_ROWS], tmp_path).features
+    with pytest.raises(InputError, match="Nowhere"):
+        corridors(town(tmp_path / "high.tif", [], closed=6), [ALONG_ROWS], tmp_path)
+
+
 def test_windows_make_no_difference(tmp_path: Path, monkeypatch) -> None:
     random = np.random.default_rng(3)
     heights = np.where(random.random((180, 200)) < 0.004, 12, 0).astype(np.float32)

@@ -107,6 +107,8 @@ def test_on_squared_paper_the_way_is_round_the_corners() -> None:
 def test_far_from_every_street_or_too_far_to_walk_is_not_near() -> None:
     walk = Walk(grid(5, 100), [PARK], 800, join_m=50)
     assert np.isinf(walk.metres(np.array([[0, 0], [-51, 250], [2_000, 2_000]]))).all()
+    aside = Walk(grid(5, 100), [PARK], 800, join_m=50).metres(np.array([[250, 470], [550, 450], [551, 450]]))
+    np.testing.assert_allclose(aside, [280, 100, np.inf], atol=0.5)
     near = walk.within(400)
     assert near(np.array([[500, 100], [500, 99]])).tolist() == [True, False]
     with pytest.raises(ValueError, match="800"):

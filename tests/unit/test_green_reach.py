@@ -94,6 +94,17 @@ def test_the_layer_is_the_ground_that_is_near_and_the_ground_that_gains(spaces) 
     assert json.loads(said["parameters"])["results"]["300 m"] == {"residents": 12, "existing": 12, "with_proposed": 12}
 
 
+def test_who_has_green_space_already_does_not_gain(tmp_path: Path) -> None:
+    beside = shapely.box(WEST + 1_300, NORTH - 1_100, WEST + 1_400, NORTH - 1_000)
+    spaces = green_reach.spaces_of(geojson(
+        tmp_path / "green.geojson", (PARK, {"status": "existing"}), (beside, {"status": "proposed"})
+    ))  # fmt: skip
+    points = np.array([[WEST + 1_200.0, NORTH - 1_050], [WEST + 1_600.0, NORTH - 1_050]])
+    _, gained = answer(spaces, Residents("p", "p", points, np.array([50.0, 8]))).derivation.features
+    assert gained.attributes == {"status": "proposed", "residents": 8}
+    assert gained.name_en == "Gains access"
+
+
 def test_on_foot_and_by_area(spaces) -> None:
     # One street from the park westwards; people live on it at 299, 500 and 900 m from the park's edge, less the gate.
     y = NORTH - 1_050

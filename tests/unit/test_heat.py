@@ -172,6 +172,16 @@ def test_patches_say_their_class_mean_and_origin(tmp_path: Path) -> None:
     assert set(np.unique(classes)) == {3, 7} and (classes[:20, :20] == 7).all()
 
 
+def test_what_is_too_small_to_be_drawn_does_not_move_the_mean(tmp_path: Path) -> None:
+    celsius = TOWN.copy()
+    # A roof of 3 × 3 cells and 60 °C in the fields, under 2 ha.
+    celsius[45:48, 45:48] = 60.0
+    made = heat.derive([scene(tmp_path / "a", celsius)], built(20, 20), tmp_path)
+    assert sorted(feature.attributes["anomaly_c"] for feature in made.features) == [0, 7]
+    drawn = heat.derive([scene(tmp_path / "b", celsius)], built(20, 20), tmp_path, smallest_m2=8_000)
+    assert sorted(feature.attributes["anomaly_c"] for feature in drawn.features) == [0, 7, 32]
+
+
 @settings(max_examples=200, deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(3, 9), st.integers(3, 9)), elements=st.integers(0, 4)),
        st.integers(1, 8))  # fmt: skip
