@@ -13,7 +13,16 @@ from pyproj import Geod, Transformer
 from shapely import Geometry, Point, get_coordinates
 
 from layers import rasters, wind
-from layers.derived import Derivation, DerivedFeature, Provenance, polygons_of, regions, to_degrees
+from layers.derived import (
+    Derivation,
+    DerivedFeature,
+    Provenance,
+    RasterClass,
+    polygons_of,
+    regions,
+    to_degrees,
+    write_classes,
+)
 from layers.rasters import Believable, Grid, OutputBand, Progress
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
@@ -188,16 +197,19 @@ def derive_corridors(
         margin=math.ceil(math.hypot(options.length_m, options.width_m) / min(cell)) + 1,
         tags=made.tags(), progress=lambda done: progress(0.8 * done),
     )  # fmt: skip
-    features = []
+    features, anywhere = [], np.zeros(grid.shape, dtype=np.uint8)
     for index, each in enumerate(lines):
         found = rasters.read(values, index + 2, bytes_a_cell=_BYTES_A_CELL).values == 1
         features += _corridors(found, grid, each, turn, options)
+        anywhere |= found
         progress(0.8 + 0.2 * (index + 1) / len(lines))
     if not features:
         numbers = {"length": f"{options.length_m:g}", "width": f"{options.width_m:g}"}
         raise _refused(_NO_CORRIDOR, path, **numbers)
+    classes = folder / f"{CORRIDORS}.classes.tif"
+    write_classes(classes, anywhere, grid, [RasterClass(1, "corridor")], made)
     taken = date.fromtimestamp(path.stat().st_mtime)
-    return Derivation(CORRIDORS, features, made, max(cell), taken, values)
+    return Derivation(CORRIDORS, features, made, max(cell), taken, values, classes)
 
 
 def _believable(obstacles: Obstacles) -> Believable:

@@ -6,19 +6,22 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
+from PIL import Image
 from pyproj import Transformer
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 import cli
-from layers import derived, gdal_lock
-from layers.catalogue import shipped_file
+from layers import derived, gdal_lock, raster_tiles
+from layers.catalogue import catalogue, shipped_file
 from layers.here import what_is_here
+from layers.tiles import TileAddress
 from layers.vector_inputs import moved
 from masterplan.actors import VISITOR
 from masterplan.database import transaction
@@ -86,6 +89,13 @@ def test_heat_becomes_plan_features_with_their_rasters(town):
         kept = derived.rasters_of(connection, "heat")
         here = what_is_here(connection, *_middle_of_the_town())
     assert kept.values.is_file() and kept.classes.is_file() and kept.version == 2
+    # The roofs' own cell, in the colour that the map gives to what is 4.5 °C and more above rural ground.
+    lon, lat = _middle_of_the_town()
+    zoom = 15
+    x, y = (lon + 180) / 360 * 2**zoom, (1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2 * 2**zoom
+    png = raster_tiles.tile(kept.classes, catalogue().layer("heat"), TileAddress(zoom, int(x), int(y)))
+    pixel = Image.open(BytesIO(png)).getpixel((int(x % 1 * 256), int(y % 1 * 256)))
+    assert "#{:02x}{:02x}{:02x}".format(*pixel[:3]) == "#9e1b2e"
     facts = next(dict(f.facts("ro")) for f in here if f.layer.id == "heat")
     assert facts["abatere termică"].startswith("7")
 

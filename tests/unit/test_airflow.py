@@ -92,6 +92,8 @@ def test_only_the_street_that_is_long_and_wide_enough_is_a_corridor(tmp_path: Pa
         assert file.descriptions == ("directions with a corridor", "corridor along 1.8°", "corridor along 91.8°")
         count, columns, rows = file.read()
     assert not columns.any() and (rows == count).all() and rows.sum() == 6 * 140 and rows[AVENUE].all()
+    with rasterio.open(made.classes) as file:
+        np.testing.assert_array_equal(file.read(1), count)
     assert "town.tif " in made.provenance.attributes()["input_sha256"]
 
 
