@@ -8,6 +8,7 @@ import random
 import re
 import tomllib
 import unicodedata
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,9 +17,10 @@ import pytest
 import shapely
 from proposal_rows import GATES, SCORED, UATS, Row, insert, rows
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
-from masterplan.database import act_as, transaction
+from masterplan.database import act_as, owner_transaction, transaction
 from masterplan.errors import InputError, NotFound
 from proposals import selecting
 from proposals.criteria import THEMES
@@ -142,6 +144,47 @@ def test_sql_means_what_python_means(connection: Connection, seed: int) -> None:
 def test_the_whole_world_is_a_box_too(connection: Connection) -> None:
     for box in ("-180,-90,180,90", "20,40,40,60"):
         assert selecting.count(connection, from_words(bbox=box)) == len(ROWS)
+
+
+@pytest.mark.parametrize("word", ["100%", "mai_bine", "\\", "%", "_", "şi", "PADURE", "t-00007", "a\\", "ă", ";", "'"])
+def test_no_character_of_a_word_is_a_wildcard(connection: Connection, word: str) -> None:
+    wanted = ProposalFilter(text=word)
+    assert _selected(connection, wanted) == {row.receipt for row in ROWS if means(wanted, row)}
+
+
+def test_no_word_reaches_from_one_text_into_the_next(connection: Connection) -> None:
+    row = next(row for row in ROWS if row.description)
+    across = row.title.split()[-1] + row.description.split()[0]
+    assert _selected(connection, ProposalFilter(text=across)) == set()
+
+
+def test_what_a_visitor_may_not_see_is_not_found_by_its_words(connection: Connection) -> None:
+    act_as(connection, VISITOR)
+    found = _selected(connection, from_words(text="tătărași"))
+    said = {row.receipt: row.status for row in ROWS if means(from_words(text="tătărași"), row)}
+    assert found == {receipt for receipt, status in said.items() if status == "published"} != said.keys()
+
+
+def test_texts_are_searched_by_their_index_and_read_by_no_login(connection: Connection) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
+        connection.execute(text("SELECT sought FROM masterplan.proposal_text"))
+    with owner_transaction() as owner:
+        owner.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = owner.scalars(text("EXPLAIN SELECT * FROM masterplan.proposal_text WHERE sought LIKE '%tatarasi%'")).all()
+    assert "proposal_text_sought" in " ".join(plan)
+
+
+def test_a_text_that_changes_is_found_by_its_new_words_alone(fresh_database: str) -> None:
+    """No page changes one yet; what does so must not have to know of the search."""
+    with transaction(SYSTEM) as connection:
+        insert(connection, [replace(ROWS[0], title="Întâi așa"), replace(ROWS[1], title="Întâi și altul")])
+    with owner_transaction() as owner:
+        owner.execute(text("ALTER TABLE masterplan.proposal NO FORCE ROW LEVEL SECURITY"))
+        owner.execute(text("UPDATE masterplan.proposal SET title = 'Pe urmă' WHERE receipt = :r"), {"r": ROWS[0].receipt})
+        owner.execute(text("ALTER TABLE masterplan.proposal FORCE ROW LEVEL SECURITY"))
+    with transaction(SYSTEM) as connection:
+        assert _selected(connection, from_words(text="intai")) == {ROWS[1].receipt}
+        assert _selected(connection, from_words(text="URMA pe")) == {ROWS[0].receipt}
 
 
 def test_a_day_starts_at_midnight_in_iasi(connection: Connection) -> None:
