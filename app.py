@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 import layers.routes  # noqa: E402
 import proposals.routes  # noqa: E402
 from layers import documents_routes, raster_tiles  # noqa: E402
+from layers.assets import asset_address  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
 from layers.ogc_catalogue import Collections  # noqa: E402
 from masterplan import demonstration  # noqa: E402
@@ -33,7 +34,7 @@ from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES  # noqa: E402
-from masterplan.pages import shell  # noqa: E402
+from masterplan.pages import shell, words  # noqa: E402
 from masterplan.place import place  # noqa: E402
 from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
 
@@ -132,7 +133,9 @@ def _page_language(request: Request) -> str:
 def _with_head(page: str, language: str) -> str:
     title = place().text("plan_name", language)
     page = re.sub(r"<html lang=\"[a-z]*\"", f'<html lang="{language}"', page, count=1)
-    return re.sub(r"<title>.*?</title>", f"<title>{title}</title>", page, count=1)
+    page = re.sub(r"<title>.*?</title>", f"<title>{title}</title>", page, count=1)
+    script = f'<script src="{asset_address("page-words.js")}" defer></script>'
+    return page.replace("</head>", f"{words.head()}{script}</head>", 1)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ _PACKAGES = PROJECT_ROOT / "node_modules"
 _FILES = {
     "plan-map.js": _OURS / "plan-map.js",
     "plan-map.css": _OURS / "plan-map.css",
+    "page-words.js": _OURS / "page-words.js",
     "leaflet.js": _PACKAGES / "leaflet/dist/leaflet.js",
     "leaflet.css": _PACKAGES / "leaflet/dist/leaflet.css",
     "leaflet.draw.js": _PACKAGES / "leaflet-draw/dist/leaflet.draw.js",

@@ -143,9 +143,9 @@ _LOOK = """<style>
 </style>"""
 
 
-def look() -> None:
-    """Less empty space around the map than Streamlit leaves."""
-    st.html(_LOOK)
+def look(chosen: str) -> None:
+    """Less empty space around the map than Streamlit leaves; and the page's language, for `page-words.js`."""
+    st.html(_LOOK + f'<style>:root {{ --page-language: "{chosen}"; }}</style>')
 
 
 def switches() -> None:

@@ -232,8 +232,9 @@ def _accessibility(view: View) -> None:
     )  # fmt: skip
     st.markdown(f"**{view(N_('Known exceptions'))}**")
     for exception in (
-        N_("Some words of the software itself stay English, for example in calendars, in the menu of tables, and in"
-           " names that only screen readers say."),
+        N_("Some words are those of the software itself. Days and months in calendars follow the language of your"
+           " browser; how many options a list has, the statistics in the menu of a column and the messages about a"
+           " lost connection are said in English."),
         N_("Large tables are drawn as pictures with a hidden table for screen readers; the arrow keys move in them."),
         N_("The map itself needs sight and WebGL; typed coordinates take its place."),
         N_("After a change of language the page's title in the browser's tab may change only when you reload."),

@@ -10,7 +10,7 @@ language = shell.language()
 _ = translator(language)
 
 st.set_page_config(page_title=place().text("plan_name", language), page_icon=str(shell.ICON), layout="wide")
-shell.look()
+shell.look(language)
 
 pages = [
     st.Page("map_page.py", title=_(N_("Map")), icon=":material/map:", url_path="harta", default=True),
