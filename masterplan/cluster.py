@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -39,6 +41,8 @@ _SERVER_USER_FOR_ROOT = "postgres"
 _HOMES_FOR_ROOT = Path("/var/lib/masterplan")
 #: sun_path holds 108 bytes on Linux, 104 on macOS, with a closing zero.
 _LONGEST_SOCKET_PATH = 103
+#: What PostgreSQL and its clients read as something else than a part of a socket's path.
+_NOT_IN_ADDRESSES = set(",'\"\\")
 _START_TIMEOUT_S = 120
 _LAST_PROCESSES_END_WITHIN_S = 10
 _LARGEST_LOG_BYTES = 10_000_000
@@ -106,7 +110,9 @@ def up() -> None:
     """
     with _one_at_a_time():
         if not _initialised():
+            _refuse_to_forget_data()
             _initialise()
+        _note_home()
         if _server_pid() is None:
             _start()
         try:
@@ -147,6 +153,7 @@ def erase() -> None:
     down()
     for folder in (_home(), _socket()):
         shutil.rmtree(folder, ignore_errors=True)
+    _noted_home().unlink(missing_ok=True)
 
 
 def admin_url() -> URL:
@@ -179,15 +186,40 @@ def log_file() -> Path:
 
 
 def _socket() -> Path:
-    """Beside the data, or in a short folder of its own when that path is too long for a socket."""
+    """Beside the data, or in a short folder of its own when a socket cannot have that path."""
     beside = _home() / "socket"
-    if len(os.fsencode(beside / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET_PATH:
+    fits = len(os.fsencode(beside / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET_PATH
+    if fits and not _NOT_IN_ADDRESSES & set(str(beside)):
         return beside
     return Path(f"/tmp/masterplan-{os.geteuid()}-{_fingerprint()}")
 
 
 def _fingerprint() -> str:
     return hashlib.sha256(os.fsencode(settings().state_dir.resolve())).hexdigest()[:16]
+
+
+def _noted_home() -> Path:
+    return settings().state_dir.absolute() / "cluster.home"
+
+
+def _note_home() -> None:
+    """Root's data lies apart from the state folder, by its path: a folder that is moved would lose it."""
+    if _account():
+        _noted_home().write_text(json.dumps({"home": str(_home()), "state": str(settings().state_dir.resolve())}))
+
+
+def _refuse_to_forget_data() -> None:
+    """Say where the data is when this state folder was moved; a copy beside the original gets data of its own."""
+    if not _account() or not _noted_home().exists():
+        return
+    noted = json.loads(_noted_home().read_text())
+    if Path(noted["state"]).exists() or not (Path(noted["home"]) / "data" / "PG_VERSION").exists():
+        return
+    raise ConfigurationError(
+        N_("This folder was moved here from {before}, and its database is still kept under the old name."
+           " Bring it along: mv {old} {new}; or begin with an empty database: rm {note}"),
+        before=noted["state"], old=noted["home"], new=_home(), note=shlex.quote(str(_noted_home())),
+    )  # fmt: skip
 
 
 def _account() -> _Account | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import stat
@@ -240,6 +241,51 @@ class TestAnotherState:
         self.use(monkeypatch, tmp_path / ("long" * 30) / "state")
         monkeypatch.setattr(cluster, "_account", lambda: None)
         assert len(str(cluster.status().socket / ".s.PGSQL.5432")) <= 103
+
+    @pytest.mark.parametrize("name", ["a,b", "O'Brien", 'a "b"', "a\\b"])
+    def test_a_folder_whose_name_means_something_in_an_address_still_gets_a_socket(
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.use(monkeypatch, tmp_path / name / "state")
+        monkeypatch.setattr(cluster, "_account", lambda: None)
+        assert not set(str(cluster.status().socket)) & set(",'\"\\")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="a plain user's data moves with its folder")
+    def test_a_folder_that_root_moved_says_where_its_data_is_and_how_to_bring_it(
+        self, another_state: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cluster.up()
+        ask("CREATE TABLE kept AS SELECT 42 AS answer")
+        cluster.down()
+        moved = another_state.with_name("moved state")
+        another_state.rename(moved)
+        self.use(monkeypatch, moved)
+        with pytest.raises(ConfigurationError, match="was moved here from") as refused:
+            cluster.up()
+        assert not cluster.status().initialised
+        remedy = refused.value.message("en").split("Bring it along: ")[1].split(";")[0]
+        subprocess.run(shlex.split(remedy), check=True)
+        cluster.up()
+        assert ask("SELECT answer FROM kept") == 42
+        cluster.erase()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="a plain user's data is copied with its folder")
+    def test_two_folders_of_root_have_a_server_each_also_when_one_is_a_copy(
+        self, another_state: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cluster.up()
+        ask("CREATE TABLE kept AS SELECT 42 AS answer")
+        first = running_pid()
+        copy = another_state.with_name("copy")
+        shutil.copytree(another_state, copy)
+        self.use(monkeypatch, copy)
+        try:
+            assert running_pid() != first
+            assert ask("SELECT to_regclass('kept')") is None
+        finally:
+            cluster.erase()
+        self.use(monkeypatch, another_state)
+        assert running_pid() == first and ask("SELECT answer FROM kept") == 42
 
     def test_a_socket_folder_that_somebody_prepared_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
