@@ -30,7 +30,7 @@ from layers.loading import Options, Report, load_file
 from layers.rasters import Grid, OutputBand, whole_pieces, write_cog
 from layers.reading_limits import DEFAULT_LIMITS
 from masterplan.errors import InputError, MasterplanError
-from masterplan.language import N_
+from masterplan.language import N_, translator
 from masterplan.place import WGS84_SRID
 from masterplan.settings import settings
 
@@ -42,6 +42,9 @@ _DECIMALS = 6
 _TOO_DETAILED = N_(
     "{features} features with {vertices} vertices would come of it; a layer holds at most {most_features} and"
     " {most_vertices}. Make the cells coarser, or let the smallest area kept be larger."
+)
+_COMPUTED = N_(
+    "Computed from measured data; every feature says by which method, with which parameters and from which files."
 )
 _NOTHING = N_("Nothing in the raster reaches the lowest class: no feature would come of it.")
 
@@ -265,6 +268,7 @@ def publish(derivation: Derivation, official: bool = False) -> Report:
         options = Options(
             source=_source(derivation), source_date=derivation.source_date, official=official,
             accuracy_m=derivation.accuracy_m, also=DERIVED_ATTRIBUTES,
+            **_descriptions(derivation.layer),
         )  # fmt: skip
         try:
             report = load_file(file, derivation.layer, options)
@@ -273,6 +277,13 @@ def publish(derivation: Derivation, official: bool = False) -> Report:
             raise
     _forget(before - set(kept))
     return report
+
+
+def _descriptions(layer_id: str) -> dict[str, str]:
+    """For what takes the place of a shipped sketch; a layer that ships none describes itself rightly."""
+    if not catalogue().layer(layer_id).shipped:
+        return {}
+    return {f"description_{language}": translator(language)(_COMPUTED) for language in ("ro", "en")}
 
 
 def write_files(derivation: Derivation, file: Path) -> list[Path]:

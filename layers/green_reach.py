@@ -302,7 +302,8 @@ def _by_area(tree: shapely.STRtree, points: np.ndarray) -> Iterator[tuple[int, n
 
 def _in_degrees(geometry: Geometry) -> Geometry:
     there = moved([geometry], WGS84_SRID, place().storage_srid)[0]
-    return shapely.make_valid(shapely.transform(there, lambda c: np.round(c, _DECIMALS)))
+    rounded = shapely.transform(there, lambda c: np.round(c, _DECIMALS))
+    return shapely.orient_polygons(shapely.make_valid(rounded))
 
 
 def _grounds(grounds: np.ndarray, near: np.ndarray, options: Options) -> list[DerivedFeature]:

@@ -43,6 +43,9 @@ class Options:
     id_column: str | None = None
     #: Attributes that this file's features have beside those that the catalogue declares.
     also: tuple[Attribute, ...] = ()
+    #: What stands in place of the catalogue's description, which is that of the shipped sketch.
+    description_ro: str | None = None
+    description_en: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ def _as_told(layer: Layer, path: Path, options: Options) -> Layer:
         source_date=options.source_date or changed,
         accuracy_m=layer.accuracy_m if options.accuracy_m is None else options.accuracy_m,
         attributes=(*layer.attributes, *options.also),
+        description_ro=options.description_ro or layer.description_ro,
+        description_en=options.description_en or layer.description_en,
     )
 
 

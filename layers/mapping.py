@@ -46,7 +46,7 @@ def style(connection: Connection, language: str) -> dict[str, Any]:
 
 
 _LAYERS = text("""
-SELECT l.id, l.version, l.source, l.source_date, l.indicative, l.accuracy_m,
+SELECT l.id, l.version, l.source, l.source_date, l.indicative, l.accuracy_m, l.description_ro, l.description_en,
     count(f.pk) AS features, array_remove(array_agg(DISTINCT f.status), NULL) AS statuses
 FROM masterplan.layer l LEFT JOIN masterplan.current_feature f ON f.layer_id = l.id
 GROUP BY l.id
@@ -76,7 +76,7 @@ def _panel_layer(layer, row, language: str) -> dict[str, Any]:
     return {
         "id": layer.id,
         "name": getattr(layer, f"name_{language}"),
-        "description": getattr(layer, f"description_{language}"),
+        "description": getattr(row, f"description_{language}"),
         "visible": symbology.symbologies()[layer.id].visible,
         "legend": symbology.legend(layer, language, list(row.statuses)),
         "indicative": row.indicative,

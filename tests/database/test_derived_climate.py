@@ -18,7 +18,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 import cli
-from layers import derived, gdal_lock, raster_tiles
+from layers import derived, gdal_lock, mapping, raster_tiles
 from layers.catalogue import catalogue, shipped_file
 from layers.here import what_is_here
 from layers.tiles import TileAddress
@@ -88,7 +88,11 @@ def test_heat_becomes_plan_features_with_their_rasters(town):
     with transaction(VISITOR) as connection:
         kept = derived.rasters_of(connection, "heat")
         here = what_is_here(connection, *_middle_of_the_town())
+        shown = {layer["id"]: layer for group in mapping.panel(connection, "ro") for layer in group["layers"]}
     assert kept.values.is_file() and kept.classes.is_file() and kept.version == 2
+    # No longer what the shipped sketch says of itself.
+    assert shown["heat"]["description"].startswith("Calculat din date măsurate")
+    assert "LC09_MTL.txt" in shown["heat"]["source"] and "schematic" in shown["relief"]["description"]
     # The roofs' own cell, in the colour that the map gives to what is 4.5 °C and more above rural ground.
     lon, lat = _middle_of_the_town()
     zoom = 15
@@ -146,6 +150,9 @@ def test_green_access_of_the_shipped_layers(tmp_path: Path):
     assert said[-1].startswith("green_reach: version 1, opened ")
     # The areas are all of the place and no two of them overlap.
     assert sum(int(line.rsplit(maxsplit=1)[1]) for line in said[2:-1]) == int(said[1].rsplit(maxsplit=1)[1])
+    with transaction(VISITOR) as connection:
+        shown = {layer["id"]: layer for group in mapping.panel(connection, "en") for layer in group["layers"]}
+    assert shown["green_reach"]["description"] == catalogue().layer("green_reach").description_en
     existing = sum(row["properties"]["residents"] for row in features("green_reach") if row["status"] == "existing")
     assert existing / 459_513 == pytest.approx(float(said[1].split()[4]) / 100, abs=0.0005)
 
