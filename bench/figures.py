@@ -44,6 +44,8 @@ class Section:
     rows: list[Row] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: What the rows count.
+    counted: str = "proposals"
 
 
 def number(value: float | None) -> str:
@@ -68,7 +70,7 @@ def markdown(section: Section) -> str:
              f"× {number(row.ratio)}" if row.ratio else "–", row.note)
             for row in section.rows
         ]  # fmt: skip
-        heads = ("measured", "proposals", "unit", "ours", "alternative", "alternative's", "ours ÷ it", "note")
+        heads = ("measured", section.counted, "unit", "ours", "alternative", "alternative's", "ours ÷ it", "note")
         lines += [*_table(heads, cells), ""]
     if section.goals:
         goals = [(goal.what, goal.found, _VERDICTS[goal.met]) for goal in section.goals]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Error as PlaywrightError
 from sqlalchemy.exc import DBAPIError
 
-from bench import exporting, first_map, rescoring, submitting
+from bench import exporting, first_map, rescoring, submitting, terrain
 from bench.figures import Goal, Section, markdown
 from bench.worlds import Broken, Say
 from masterplan.errors import MasterplanError
@@ -24,7 +24,10 @@ MEASUREMENTS: dict[str, Callable[[Sequence[int], Say], Section]] = {
     "map": first_map.measure,
     "submitting": submitting.measure,
     "exporting": exporting.measure,
+    "terrain": terrain.measure,
 }
+#: These need no database.
+WITHOUT_WORLDS = {"terrain"}
 
 
 def arguments(description: str) -> argparse.Namespace:
