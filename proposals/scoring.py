@@ -125,16 +125,24 @@ class Column:
         return self._numbers("limit")
 
     @cached_property
-    def word(self) -> np.ndarray:
+    def _word(self) -> np.ndarray:
         return np.array([answer.get("value") for answer in self.answers], dtype=object)
+
+    def says(self, word: str) -> np.ndarray:
+        """Where the measure answered with this word."""
+        return self._word == word
 
     @cached_property
     def uncertain(self) -> np.ndarray:
         return np.array([bool(answer.get("uncertain")) for answer in self.answers], dtype=bool)
 
     @cached_property
-    def klass(self) -> np.ndarray:
+    def _class(self) -> np.ndarray:
         return np.array([answer.get("class") for answer in self.answers], dtype=object)
+
+    def classed(self, name: str) -> np.ndarray:
+        """Where the answer is of this class."""
+        return self._class == name
 
 
 @dataclass(frozen=True)
@@ -278,13 +286,10 @@ def _threshold(gate: Gate, column: Column, many: Batch) -> np.ndarray:
 
 
 def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    missing = np.array([word not in gate.words for word in column.word], dtype=bool)
-    reached = np.select(
-        [column.word == word for word in gate.words],
-        [VERDICTS.index(verdict) for verdict in gate.words.values()],
-        NOT_ASSESSED,
-    )
-    return reached, missing, column.uncertain
+    reached = np.full(len(column.uncertain), NOT_ASSESSED, dtype=np.int8)
+    for word, verdict in gate.words.items():
+        reached[column.says(word)] = VERDICTS.index(verdict)
+    return reached, reached == NOT_ASSESSED, column.uncertain
 
 
 def _reached_by_number(
@@ -315,14 +320,17 @@ def _score(criterion: Scored | Judged, many: Batch) -> np.ndarray:
 
 def apply(function: ValueFunction, column: Column) -> np.ndarray:
     """A value function over a column: scores 0..100, NaN where the value is missing."""
-    score = _by_category(function, column.word) if function.categories else _by_points(function, column.value)
+    score = _by_category(function, column) if function.categories else _by_points(function, column.value)
     for name, cap in function.caps.items():
-        score = np.where(column.klass == name, np.minimum(score, cap), score)
+        score = np.where(column.classed(name), np.minimum(score, cap), score)
     return score
 
 
-def _by_category(function: ValueFunction, words: np.ndarray) -> np.ndarray:
-    return np.array([function.categories.get(word, np.nan) for word in words], dtype=float)
+def _by_category(function: ValueFunction, column: Column) -> np.ndarray:
+    scores = np.full(len(column.value), np.nan)
+    for word, score in function.categories.items():
+        scores[column.says(word)] = score
+    return scores
 
 
 def _by_points(function: ValueFunction, values: np.ndarray) -> np.ndarray:
