@@ -27,7 +27,9 @@ def app() -> typer.Typer:
 
     made = typer.Typer(
         name="masterplan",
-        help="The Iași metropolitan masterplan map: database, layers, criteria, proposals, server.",
+        help="The Iași metropolitan masterplan map: database, layers, criteria, proposals, server.\n\n"
+        "`make run` does by itself what is needed to serve: db up, migrate, layers load, criteria load, worker, serve.",
+        epilog="masterplan COMMAND --help says more; docs/command-line.md has examples.",
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -64,7 +64,10 @@ def load(
             readable=True,
         ),
     ] = None,
-    layer: Annotated[str | None, typer.Option(metavar="ID", help="The layer that the file becomes.")] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The layer that the file becomes, as layers list names it; needed with FILE."),
+    ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Where the file comes from; shown on the map.")
     ] = None,
@@ -74,7 +77,9 @@ def load(
     official: Annotated[
         bool,
         typer.Option(
-            "--official", help="The file is the official one: no longer marked as an indicative sketch."
+            "--official",
+            help="The file is the official one: no longer marked as an indicative sketch, and gates measured on"
+            " it may fail a proposal.",
         ),
     ] = False,
     accuracy_m: Annotated[
@@ -86,14 +91,15 @@ def load(
         typer.Option(
             "--map",
             metavar="ATTRIBUTE=COLUMN",
-            help="What the file calls an attribute; repeatable, or several with commas.",
+            help="Which column of the file holds an attribute of the layer, as population=POP2021; repeatable, or"
+            " several with commas.",
         ),
     ] = None,
     id_column: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="The column with the feature's stable id.")
     ] = None,
 ) -> None:
-    """Load a file as a new version of a layer, or all shipped.
+    """Load a file as the new version of a layer, or every shipped layer.
 
     A new version closes the old rows and opens new ones in one transaction; nothing is overwritten,
     and running servers show it within seconds. Loading what is there already changes nothing.

@@ -56,9 +56,10 @@ def down() -> None:
 
 @db.command()
 def status(as_json: AsJson = False) -> None:
-    """Say how the database is, and which locks are missing.
+    """Say how the database is, and which safety locks it lacks.
 
-    Ends with status 1 when the database does not answer or is not up to date.
+    Whether it runs, its versions, whether its schema is the newest, and which dangerous functions are
+    still open to the login of /ogc. Ends with status 1 when the database does not answer or is not up to date.
     """
     facts = _cluster_facts() | _database_facts()
     console.table(
@@ -74,9 +75,9 @@ def status(as_json: AsJson = False) -> None:
 
 
 def migrate() -> None:
-    """Bring roles, locks and schema to the newest version.
+    """Make the database ready: roles, safety locks, newest schema.
 
-    Safe to repeat.
+    Needed once, and after each upgrade of the application. What is stored stays. Safe to repeat.
     """
     from masterplan.migrate import migrate as bring_up_to_date
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -16,10 +17,10 @@ from masterplan.actors import SYSTEM
 from masterplan.commands import AsJson
 from masterplan.database import transaction
 from proposals import criteria_store, seeding, work
-from proposals.criteria import CriteriaSet, definition, from_definition
+from proposals.criteria import THEMES, CriteriaSet, definition, from_definition
 from proposals.exporting import export_to_file
-from proposals.filters import from_words
-from proposals.importing import ImportRow, parse_mapping, read_proposals
+from proposals.filters import AUTHOR_KINDS, from_words
+from proposals.importing import FIELDS, ImportRow, parse_mapping, read_proposals
 from proposals.selecting import known_words
 from proposals.submitting import RowOutcome, submit_many
 
@@ -29,12 +30,11 @@ criteria = typer.Typer(
 proposals = typer.Typer(
     help="What people bring: import, score, export.", no_args_is_help=True, rich_markup_mode=None
 )
-demo = typer.Typer(help="Demonstration data.", no_args_is_help=True, rich_markup_mode=None)
+demo = typer.Typer(help="Demonstration data: make it, clear it.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@demo.callback()
-def _demo() -> None:
-    """Demonstration data."""  # keeps `seed` a command of its own while it is the only one
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 # -- criteria ------------------------------------------------------------------------------
@@ -131,14 +131,16 @@ def import_file(
             "--map",
             metavar="FIELD=COLUMN,…",
             help="Which column holds which field, as title=Name; FIELD:WORD=VALUE translates a word"
-            " of the file, as theme:Roads=mobility. Repeatable.",
+            " of the file, as theme:Roads=mobility. Repeatable. A column named like a field needs none;"
+            f" fields are {', '.join(FIELDS)}, and lon, lat, id.",
         ),
     ] = None,
     kind: Annotated[
         str, typer.Option(metavar="WORD", help="observation or proposal, where the file does not say.")
     ] = "observation",
     theme: Annotated[
-        str | None, typer.Option(metavar="WORD", help="The theme, where the file does not say.")
+        str | None,
+        typer.Option(metavar="WORD", help=f"The theme, where the file does not say: {_either(THEMES)}."),
     ] = None,
     channel: Annotated[
         str | None,
@@ -146,13 +148,21 @@ def import_file(
     ] = None,
     source_event: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Which meeting, letter or e-mail they came from, with its date."),
+        typer.Option(
+            metavar="TEXT",
+            help="Which meeting, letter or e-mail they came from, with its date; needed unless they came online.",
+        ),
     ] = None,
     author_kind: Annotated[
-        str | None, typer.Option(metavar="WORD", help="Who wrote, where the file does not say.")
+        str | None,
+        typer.Option(metavar="WORD", help=f"Who wrote, where the file does not say: {_either(AUTHOR_KINDS)}."),
     ] = None,
     on_behalf_of: Annotated[
-        str | None, typer.Option(metavar="SIRUTA", help="The UAT that proposals are made on behalf of.")
+        str | None,
+        typer.Option(
+            metavar="SIRUTA",
+            help="The UAT that proposals are made on behalf of, by its SIRUTA code, where the file does not say.",
+        ),
     ] = None,
     crs: Annotated[
         str | None,
@@ -283,7 +293,8 @@ def score(
 ) -> None:
     """Measure and score what has no result yet, or a stale one.
 
-    Stale is what was measured on an older version of a layer than the current one.
+    Stale is what was measured on an older version of a layer than the current one. The worker does
+    the same by itself.
     """
     with console.progress("measuring and scoring") as report:
         done = work.score_everything(report) if everything else work.score_pending(report)
@@ -302,13 +313,16 @@ def export(
         typer.Option(metavar="WORD", help="submitted, published or hidden; repeatable: any of them."),
     ] = None,
     theme: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="The theme; repeatable: any of them.")
+        list[str] | None,
+        typer.Option(metavar="WORD", help=f"The theme: {_either(THEMES)}; repeatable: any of them."),
     ] = None,
     uat: Annotated[
-        list[str] | None, typer.Option(metavar="SIRUTA", help="The UAT it lies in; repeatable: any of them.")
+        list[str] | None,
+        typer.Option(metavar="SIRUTA", help="The UAT it lies in, by its SIRUTA code; repeatable: any of them."),
     ] = None,
     author_kind: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="Who wrote; repeatable: any of them.")
+        list[str] | None,
+        typer.Option(metavar="WORD", help=f"Who wrote: {_either(AUTHOR_KINDS)}; repeatable: any of them."),
     ] = None,
     receipt: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Its tracking code; repeatable: any of them.")
@@ -332,13 +346,15 @@ def export(
         list[str] | None,
         typer.Option(
             metavar="KEY=VERDICT",
-            help="The gate answered pass, fail, person, note or not_assessed; repeatable: all of them.",
+            help="The gate answered pass, fail, person, note or not_assessed, as zone=pass; keys are those of the"
+            " criteria file. Repeatable: all of them.",
         ),
     ] = None,
     criterion: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="'KEY>=60'", help="The score on a criterion: >=, <=, >, < or =; repeatable: all of them."
+            metavar="'KEY>=60'",
+            help="The score, 0 to 100, on a criterion: >=, <=, >, < or =, in quotation marks. Repeatable: all of them.",
         ),
     ] = None,
     since: Annotated[
@@ -348,11 +364,11 @@ def export(
         str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or earlier.")
     ] = None,
 ) -> None:
-    """Write what the filters mean as GeoJSON (RFC 7946).
+    """Write observations and proposals as GeoJSON (RFC 7946).
 
-    With every criterion's value, unit, score and verdict, the set's version and the edition. All
-    filters must hold together. Without filters, everything is written, hidden ones too. Never an
-    e-mail.
+    Those that the filters mean, with every criterion's value, unit, score and verdict, the set's
+    version and the edition. All filters must hold together. Without filters, everything is written,
+    hidden ones too. Never an e-mail.
     """
     with transaction(SYSTEM) as connection:
         known = known_words(connection)
@@ -370,16 +386,16 @@ def export(
 
 @demo.command("seed")
 def seed_rows(
-    count: Annotated[int, typer.Argument(metavar="N", help="How many rows.", min=1, max=seeding.MOST_ROWS)],
+    count: Annotated[int, typer.Argument(metavar="N", help="How many.", min=1, max=seeding.MOST_ROWS)],
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed gives the same rows.", min=0)] = 1,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Delete the demonstration rows that are there.")
+        bool, typer.Option("--replace", help="First delete those that are there.")
     ] = False,
 ) -> None:
-    """Make N random but plausible rows over the zone.
+    """Make N made-up observations and proposals over the zone.
 
-    Observations and proposals, measured and scored. They are marked as demonstration. Refused once
-    real submissions exist.
+    Random but plausible, measured and scored, and marked as demonstration. Refused once real
+    submissions exist.
     """
     with console.progress("making rows") as report:
         seeding.make_rows(count, seed, report, replace)
@@ -390,7 +406,7 @@ def seed_rows(
 
 @demo.command("clear")
 def clear_rows() -> None:
-    """Delete every demonstration row; what people submitted stays."""
+    """Delete all demonstration data; what people submitted stays."""
     console.say(f"{seeding.clear()} demonstration rows deleted")
 
 
@@ -399,10 +415,11 @@ def worker(
         bool, typer.Option("--until-idle", help="Stop once no job waits, instead of waiting for the next.")
     ] = False,
 ) -> None:
-    """Do the jobs that wait; runs until stopped.
+    """Do the waiting jobs, and those that come, until stopped.
 
-    Such as scoring again after a layer changed. SIGTERM or Ctrl-C stops it after the chunk at hand;
-    an unfinished job goes back to the queue. Several workers never do the same job.
+    Such as scoring again after a layer changed. `make run` starts one. SIGTERM or Ctrl-C stops it after
+    the chunk at hand, and an unfinished job goes back to the queue. Several workers never do the same
+    job.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = Event()
