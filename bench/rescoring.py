@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from masterplan.database import admin_url, transaction
 from proposals.criteria import CriteriaSet
 from proposals.criteria_store import in_force
 from proposals.measuring import mark_stale, measure_all, score_all
-from proposals.work import score_pending
+from proposals.work import score_everything, score_pending
 
 #: Proposals that geopandas measures; its time is then multiplied.
 SAMPLE = 5_000
@@ -32,15 +32,16 @@ _CHANGED = "heat"
 _BY_HAND = Path(__file__).with_name("hand_written.sql")
 
 METHOD = f"""\
-The layer `{_CHANGED}` gets a new version, every measurement is marked stale, and the worker's own function
-(`proposals.work.score_pending`) measures and scores all proposals again and stores the results, in chunks with a
-commit each; the outlines kept of layers are thrown away first, so that making them is in the time. *Measuring
-alone* and *scoring alone* are the two steps (both with storing) over at most {STEP:,} of them, multiplied. The
-hand-written SQL (`bench/hand_written.sql`) works out the same measures of every proposal, with the bounds within
-accuracy and the feature met, and stores them in a table like ours; it is written for criteria set v0 only and runs as
-superuser without row-level security. It does not score. geopandas (`bench/frames.py`) measures the values alone of at
-most {SAMPLE:,} proposals drawn at random, stores nothing, and its time is multiplied: an estimate. What all three
-found is compared, fact by fact, over that sample."""
+*After one layer changed*: the layer `{_CHANGED}` gets a new version, every measurement is marked stale, and the
+worker's own function (`proposals.work.score_pending`) measures again what reads that layer, scores all proposals and
+stores the results, in chunks with a commit each. *Everything again* (`score_everything`) takes every measure of every
+proposal, as after a new criteria set; the outlines kept of layers are thrown away first, so that making them is in the
+time. *Measuring alone* and *scoring alone* are its two steps (both with storing) over at most {STEP:,} proposals,
+multiplied. The hand-written SQL (`bench/hand_written.sql`) works out the same measures of every proposal, with the
+bounds within accuracy and the feature met, and stores them in a table like ours; it is written for criteria set v0
+only and runs as superuser without row-level security. It does not score. geopandas (`bench/frames.py`) measures the
+values alone of at most {SAMPLE:,} proposals drawn at random, stores nothing, and its time is multiplied: an estimate.
+What all three found is compared, fact by fact, over that sample."""
 
 
 def measure(counts: Sequence[int], say: Say) -> Section:
@@ -48,7 +49,7 @@ def measure(counts: Sequence[int], say: Say) -> Section:
     for count in counts:
         worlds.use(worlds.world_of(count))
         say(f"Scoring {count:,} proposals again")
-        ours = _ours()
+        changed, everything = _after_a_change(), _everything()
         measuring, scoring = _steps(count)
         say(f"The same measures of {count:,} proposals by hand-written SQL and by geopandas")
         sample = _sample(count)
@@ -56,15 +57,18 @@ def measure(counts: Sequence[int], say: Say) -> Section:
         by_geopandas, geopandas_words = _by_geopandas(sample, count)
         part = "" if count <= STEP else f"ours estimated from {STEP:,}"
         section.rows += [
-            Row("measured, scored, stored", count, "s", ours, "hand-written SQL", by_hand, hand_words),
-            Row("measured, scored, stored", count, "s", ours, "geopandas", by_geopandas, geopandas_words),
+            Row("after one layer changed", count, "s", changed, "hand-written SQL", by_hand, ""),
+            Row("everything again", count, "s", everything, "hand-written SQL", by_hand, hand_words),
+            Row("everything again", count, "s", everything, "geopandas", by_geopandas, geopandas_words),
             Row("measuring alone", count, "s", measuring, "hand-written SQL", by_hand, part),
             Row("scoring alone", count, "s", scoring, note=part),
         ]
-    times = next(row.ratio for row in section.rows if row.count == max(counts))
-    judged = times <= MOST_TIMES if max(counts) >= 100_000 else None
-    found = f"× {times:.2f} at {max(counts):,}"
-    section.goals.append(Goal("all of 100,000 within 1.5 × the hand-written SQL", found, judged))
+    goals = {"all of 100,000 after a layer changed": 0, "all measures of 100,000 again": 1}
+    for what, place in goals.items():
+        times = [row.ratio for row in section.rows if row.count == max(counts)][place]
+        judged = times <= MOST_TIMES if max(counts) >= 100_000 else None
+        found = f"× {times:.2f} at {max(counts):,}"
+        section.goals.append(Goal(f"{what} within 1.5 × the hand-written SQL", found, judged))
     return section
 
 
@@ -81,16 +85,31 @@ _NEW_VERSION = (
 )
 
 
-def _ours() -> float:
+def _after_a_change() -> float:
+    """Seconds from a layer's new version to every result on it, by the worker's own functions."""
     with _superuser() as connection:
         for statement in _NEW_VERSION:
             connection.execute(text(statement), {"layer": _CHANGED})
+
+    def take() -> None:
+        with transaction(SYSTEM) as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            mark_stale(connection, _CHANGED)
+        score_pending()
+
+    return _timed(take)
+
+
+def _everything() -> float:
+    """Seconds to measure and score all, with making the outlines that are otherwise kept."""
+    with _superuser() as connection:
         connection.execute(text("DELETE FROM masterplan.outline"))
+    return _timed(score_everything)
+
+
+def _timed(take: Callable[[], object]) -> float:
     began = time.perf_counter()
-    with transaction(SYSTEM) as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        mark_stale(connection, _CHANGED)
-    score_pending()
+    take()
     seconds = time.perf_counter() - began
     with _superuser() as connection:
         connection.execute(text("VACUUM ANALYZE"))

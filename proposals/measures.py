@@ -306,8 +306,10 @@ def distance_to_nearest(
     nearest = (
         _nearest_bank(bind, layer, where, width_attribute, strips)
         if width_attribute
-        else f"""SELECT f.feature_id, f.name_ro, f.geom <-> s.geom AS distance, NULL::float8 AS strip
-                 FROM {parts(bind, layer, where)} ORDER BY f.geom <-> s.geom LIMIT 1"""
+        else f"""SELECT t.* FROM (
+                SELECT f.feature_id, f.name_ro, f.geom <-> s.geom AS distance, NULL::float8 AS strip
+                FROM {parts(bind, layer, where)} ORDER BY f.geom <-> s.geom FETCH FIRST ROW WITH TIES
+            ) t ORDER BY t.feature_id LIMIT 1"""
     )
     return _of_each(f"""(SELECT {members} FROM masterplan.layer l CROSS JOIN LATERAL ({nearest}) n
         WHERE l.id = {bind(layer, "text")})""")

@@ -159,6 +159,19 @@ def _many_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, 
     return text(sql), bind.values
 
 
+@lru_cache(maxsize=8)
+def _partial_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, object]]:
+    """The same for some measures of what was measured before; the others stay as they are."""
+    bind = Binds()
+    answers, keys = _answers(needed, bind), bind([item.key for item in needed], "text[]")
+    sql = f"""
+        UPDATE masterplan.measurement m SET measures = (m.measures - {keys}) || coalesce(a.measures, '{{}}'),
+            layer_versions = (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), edition = {_DRAFT},
+            measured_at = now(), stale = false
+        FROM every_subject s LEFT JOIN ({answers}) AS a USING (id) WHERE m.proposal_id = s.id"""
+    return text(sql), bind.values
+
+
 # -- one geometry --------------------------------------------------------------------------
 
 
@@ -271,8 +284,51 @@ def measure_all(
     from anyone else the proposals that are not public.
     """
     ids = _all_ids(connection) if proposal_ids is None else list(proposal_ids)
-    needed = _needed(sets or sets_in_use(connection).values())
-    statement, values = _many_statement(needed)
+    _measure(connection, ids, _needed(sets or sets_in_use(connection).values()), _many_statement, progress)
+    return len(ids)
+
+
+def measure_what_changed(connection: Connection, proposal_ids: Sequence[int]) -> int:
+    """Measure these proposals again as far as layers changed since they were measured; how many.
+
+    Everything is measured of those never measured, and of those whose layers are all as they were.
+    """
+    needed = _needed(sets_in_use(connection).values())
+    known = 0
+    for changed, ids in _by_changed_layers(connection, list(proposal_ids)):
+        known += len(ids)
+        if changed:
+            reading = tuple(item for item in needed if changed.intersection(item.spec.layers))
+            _measure(connection, ids, reading, _partial_statement)
+        else:
+            _measure(connection, ids, needed, _many_statement)
+    return known
+
+
+_VERSIONS = text("""
+    SELECT coalesce(m.layer_versions, '{}') AS versions, array_agg(p.id ORDER BY p.id) AS ids
+    FROM masterplan.proposal p LEFT JOIN masterplan.measurement m ON m.proposal_id = p.id
+    WHERE p.id = ANY(:ids) GROUP BY 1
+""")
+_CURRENT_VERSIONS = text("SELECT id, version FROM masterplan.layer")
+
+
+def _by_changed_layers(connection: Connection, ids: list[int]) -> Iterator[tuple[frozenset[str], list[int]]]:
+    """The proposals by the layers that changed since they were measured; none for those never measured."""
+    current = {row.id: row.version for row in connection.execute(_CURRENT_VERSIONS)}
+    for row in connection.execute(_VERSIONS, {"ids": ids}).all():
+        changed = (layer for layer, version in current.items() if row.versions.get(layer) != version)
+        yield frozenset(changed if row.versions else ()), row.ids
+
+
+def _measure(
+    connection: Connection,
+    ids: list[int],
+    needed: tuple[_Needed, ...],
+    statement_of: Callable[[tuple[_Needed, ...]], tuple[TextClause, dict[str, object]]],
+    progress: Progress | None = None,
+) -> None:
+    statement, values = statement_of(needed)
     keep_outlines(connection, [item.spec for item in needed])
     _hold(connection, UAT_LINES, _UAT_LINES, {})
     for done, chunk in _chunks(ids):
@@ -280,7 +336,6 @@ def measure_all(
         connection.execute(statement, values)
         if progress:
             progress(done)
-    return len(ids)
 
 
 _SUBJECTS = f"""

@@ -6,7 +6,7 @@ done shows at once. A lock keeps two workers from taking the same chunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from layers.store import LAYER_CHANGED
 from masterplan.actors import SYSTEM
 from masterplan.database import transaction
 from masterplan.jobs import Handler, Progress
-from proposals.measuring import mark_stale, measure_all, score_all
+from proposals.measuring import mark_stale, measure_all, measure_what_changed, score_all
 from proposals.submitting import SCORE_PENDING
 
 #: The job that measures and scores every proposal again.
@@ -44,10 +44,10 @@ def _no_progress(_: float) -> None:
 
 
 def score_pending(progress: Progress = _no_progress) -> int:
-    """Measure and score what has no result yet or a stale one; how many."""
+    """Measure and score what has no result yet or a stale one, as far as layers changed; how many."""
     with transaction(SYSTEM) as connection:
         expected = connection.scalar(_PENDING_COUNT)
-    return _in_chunks(_NEXT_PENDING, {}, expected, progress)
+    return _in_chunks(_NEXT_PENDING, {}, expected, measure_what_changed, progress)
 
 
 def score_everything(progress: Progress = _no_progress) -> int:
@@ -57,17 +57,23 @@ def score_everything(progress: Progress = _no_progress) -> int:
     """
     with transaction(SYSTEM) as connection:
         extent = connection.execute(_EXTENT).one()
-    return _in_chunks(_NEXT, {"last": extent.last}, extent.count, progress)
+    return _in_chunks(_NEXT, {"last": extent.last}, extent.count, measure_all, progress)
 
 
-def _in_chunks(following: TextClause, values: dict[str, int], expected: int, progress: Progress) -> int:
+def _in_chunks(
+    following: TextClause,
+    values: dict[str, int],
+    expected: int,
+    measure: Callable[[Connection, list[int]], int],
+    progress: Progress,
+) -> int:
     """Take the ids that `following` gives after the last one, until there are none."""
     done, last = 0, 0
     while True:
         with _bulk_transaction() as connection:
             ids = list(connection.scalars(following, values | {"after": last, "chunk": CHUNK}))
             if ids:
-                measure_all(connection, ids)
+                measure(connection, ids)
                 score_all(connection, ids)
         if not ids:
             return done

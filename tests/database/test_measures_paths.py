@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from dataclasses import replace
 
 import measures_world as worlds
 import pytest
@@ -21,6 +22,7 @@ from proposals.measuring import (
     mark_stale,
     measure_all,
     measure_one,
+    measure_what_changed,
     score_all,
     score_measured,
     sets_in_use,
@@ -216,6 +218,51 @@ def test_a_new_layer_version_makes_measures_stale_until_measured_again(fresh_dat
         score_all(connection, ids)
         assert stale_ids(connection) == []
         assert list(connection.scalars(versions)) == [2]
+
+
+def test_after_a_layer_changed_only_what_reads_it_is_measured_again(fresh_database):
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD)
+    with database.transaction(SYSTEM) as connection:
+        ids = [insert(connection, candidate) for candidate in candidates(connection, 30)]
+        measure_all(connection)
+        # What is not measured again keeps this mark.
+        connection.execute(text("""UPDATE masterplan.measurement SET measures =
+            (SELECT jsonb_object_agg(key, value || '{"mark": true}') FROM jsonb_each(measures))"""))
+    warmer = [f.properties | {"anomaly_c": f.properties["anomaly_c"] + 1} for f in WORLD["heat"]]
+    hotter = [replace(f, properties=facts) for f, facts in zip(WORLD["heat"], warmer, strict=True)]
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD | {"heat": hotter})
+        connection.execute(text("""UPDATE masterplan.layer_version SET version = 2 WHERE layer_id = 'heat'"""))
+        connection.execute(text("UPDATE masterplan.layer SET version = 2 WHERE id = 'heat'"))
+    with database.transaction(SYSTEM) as connection:
+        assert mark_stale(connection, "heat") == 30
+        assert measure_what_changed(connection, ids) == 30
+        assert stale_ids(connection) == []
+        partly = {id_: stored(connection, "measurement", id_) for id_ in ids}
+        measure_all(connection, ids)
+        wholly = {id_: stored(connection, "measurement", id_) for id_ in ids}
+    asked = 0
+    for id_ in ids:
+        assert partly[id_].layer_versions == wholly[id_].layer_versions
+        assert partly[id_].measures.keys() == wholly[id_].measures.keys()
+        for key, answer in partly[id_].measures.items():
+            again = not answer.pop("mark", False)
+            assert again == (".heat." in key)
+            assert answer == wholly[id_].measures[key]
+            asked += again
+    assert asked > 10
+
+
+def test_what_was_never_measured_is_measured_wholly(fresh_database):
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD)
+    with database.transaction(SYSTEM) as connection:
+        ids = [insert(connection, candidate) for candidate in candidates(connection, 6)]
+        assert measure_what_changed(connection, ids) == 6
+        found = {id_: stored(connection, "measurement", id_).measures for id_ in ids}
+        measure_all(connection, ids)
+        assert found == {id_: stored(connection, "measurement", id_).measures for id_ in ids}
 
 
 def test_nothing_to_do_is_done_at_once(connection):
