@@ -66,6 +66,8 @@ _SETTINGS = {
     "GDAL_HTTP_CONNECTTIMEOUT": "1",
     "GDAL_HTTP_MAX_RETRY": "0",
     "OGR_SQLITE_LOAD_EXTENSIONS": "",
+    # MB. Left alone it is a share of the machine's memory, and a large raster fills it.
+    "GDAL_CACHEMAX": "128",
     # GDAL prints a line for each name in GDAL_SKIP that its build lacks; errors reach Python all the same.
     "CPL_LOG": os.devnull,
 }
