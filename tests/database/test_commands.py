@@ -297,8 +297,8 @@ def test_a_file_is_imported_row_by_row_once_and_exported_again(tmp_path: Path):
 def test_a_row_that_reads_otherwise_the_second_time_is_named_and_left(tmp_path: Path):
     file = tmp_path / "rows.csv"
     file.write_text(
-        "A,B,C,D,lon,lat\nDrum rupt,Parc mare,water,a@example.org,27.583,47.165\n"
-        "La fel,La fel,other,b@example.org,27.584,47.166\n",
+        "A,B,C,D,E,lon,lat\nDrum rupt,Parc mare,water,a@example.org,2026-10-12,27.583,47.165\n"
+        "La fel,La fel,other,b@example.org,2026-10-12,27.584,47.166\n",
         encoding="utf-8",
     )
     first = run("proposals", "import", str(file), "--map", "title=A,theme=C").stdout.splitlines()
@@ -306,17 +306,18 @@ def test_a_row_that_reads_otherwise_the_second_time_is_named_and_left(tmp_path: 
     assert same.stdout.count("already there") == 2
     assert "differs" not in same.stdout and "read otherwise" not in same.stderr
     other = run(
-        "proposals", "import", str(file), "--map", "title=B,theme=C,email=D", "--author-kind", "company",
+        "proposals", "import", str(file), "--map", "title=B,theme=C,email=D,created=E", "--author-kind", "company",
         "--offset-m", "0,40", expect=1,
     )  # fmt: skip
     said = [line.split("; ") for line in other.stdout.splitlines()]
     assert [(line[0], line[1]) for line in said] == [
         (f"row {n}: already there", line.split("; ")[1]) for n, line in enumerate(first, start=1)
     ]  # fmt: skip
-    # The columns A, B and D are attributes where no field takes them.
+    # The columns A, B and E are attributes where no field takes them.
     assert [line[2] for line in said] == [
-        "differs in author_kind, title, attributes, place, email", "differs in author_kind, attributes, place, email"
-    ]  # fmt: skip
+        "differs in author_kind, title, attributes, created, place, email",
+        "differs in author_kind, attributes, created, place, email",
+    ]
     assert {line[3] for line in said} == {"nothing was changed"}
     with transaction(SYSTEM) as connection:
         kept = connection.execute(
