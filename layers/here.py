@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from layers.catalogue import DERIVED_ATTRIBUTES, Attribute, Layer, catalogue
 from masterplan.formats import number, quantity
-from masterplan.language import N_, translator
+from masterplan.language import LANGUAGES, N_, translator
 from masterplan.place import WGS84_SRID, place
 
 #: Lines and points count as here within this distance; the caller widens it with the zoom.
@@ -23,6 +23,11 @@ FROM masterplan.current_feature f, place
 WHERE ST_DWithin(f.geom, place.point, CASE WHEN ST_Dimension(f.geom) = 2 THEN 0 ELSE CAST(:reach AS float8) END)
 ORDER BY f.layer_id, distance_m, f.feature_id
 """)
+
+#: Attributes that say something in words end in the language they say it in, as `mix_ro`.
+_IN_OTHER_LANGUAGES = {
+    language: tuple(f"_{other}" for other in LANGUAGES if other != language) for language in LANGUAGES
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,13 @@ class FeatureHere:
     distance_m: float
 
     def facts(self, language: str) -> list[tuple[str, str]]:
-        """Name and value, with unit, of each attribute that this feature has."""
+        """Name and value, with unit, of each attribute that this feature has and that is in this language."""
         attributes = (*self.layer.attributes, *DERIVED_ATTRIBUTES)
         values = ((a, self.properties.get(a.name)) for a in attributes)
         return [
             (getattr(a, f"name_{language}"), attribute_words(a, value, language))
             for a, value in values
-            if value not in (None, "", [])
+            if value not in (None, "", []) and not a.name.endswith(_IN_OTHER_LANGUAGES[language])
         ]
 
 

@@ -139,13 +139,19 @@ _LOOK = """<style>
   [class*="_beside"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"],
   [class*="_beside"] > * > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] { min-width: 100%; }
 }
-@media (max-width: 640px) { .stMainBlockContainer { padding: 3.2rem 1rem 1.5rem; } }
+/* The map's place is kept from the start: what stands below it does not jump when it arrives. */
+.st-key-map_frame { min-height: 680px; border-radius: 8px; background: #f4f2ec; position: relative;
+  isolation: isolate; }
+.st-key-map_frame::before { content: var(--map-coming); position: absolute; z-index: -1; top: 45%; left: 0; right: 0;
+  text-align: center; color: #5a564c; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 1.5rem; } }
 </style>"""
 
 
 def look(chosen: str) -> None:
     """Less empty space around the map than Streamlit leaves; and the page's language, for `page-words.js`."""
-    st.html(_LOOK + f'<style>:root {{ --page-language: "{chosen}"; }}</style>')
+    coming = translator(chosen)(N_("The map is coming…"))
+    st.html(_LOOK + f'<style>:root {{ --page-language: "{chosen}"; --map-coming: "{coming}"; }}</style>')
 
 
 def switches() -> None:

@@ -83,6 +83,11 @@ def show(view: View, prefix: str, sites: list[Site]) -> bool:
     key = st.session_state.setdefault(f"{prefix}_form_key", uuid4())
     outcome = st.session_state.get(f"{prefix}_form_outcome")
     if outcome is not None:
+        if not st.session_state.get(f"{prefix}_form_announced"):
+            st.session_state[f"{prefix}_form_announced"] = True
+            # On a phone the result begins above what is seen after pressing the button below a long form.
+            st.toast(view(N_("Received. Tracking code: {code}"), code=plain(outcome.receipt)), duration="long",
+                     icon=":material/task_alt:")  # fmt: skip
         result.show(view, outcome)
         return True
     submission = _fields(view, prefix, key, sites)

@@ -63,10 +63,11 @@ def workspace(view: View) -> None:
         _take(desk, news)
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        reply = draw_map(
-            MapState(proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation)),
-            language=view.language, key=MAP_KEY, height=MAP_HEIGHT_PX, drawing=True,
-        )  # fmt: skip
+        with st.container(key="map_frame"):
+            reply = draw_map(
+                MapState(proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation)),
+                language=view.language, key=MAP_KEY, height=MAP_HEIGHT_PX, drawing=True,
+            )  # fmt: skip
         st.caption(view(N_(
             "Click the map to see what is there. Draw a line or an area with the tools on its left."
             " Everything can be done without the map too, on the page “Propose”."

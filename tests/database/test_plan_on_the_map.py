@@ -119,6 +119,14 @@ def test_what_is_here_names_the_commune_and_what_a_person_expects_at_a_place(con
     assert shape(inside).contains(shape({"type": "Point", "coordinates": [27.583, 47.165]}))
 
 
+def test_words_in_another_language_are_left_out(connection):
+    for language in ("ro", "en"):
+        zone = next(f for f in what_is_here(connection, 27.587, 47.151) if f.layer.id == "strategic_zones")
+        said = " ".join(value for _, value in zone.facts(language))
+        assert ("apă" in said or "verde" in said) is (language == "ro"), said
+        assert ("green" in said) is (language == "en"), said
+
+
 def test_far_away_nothing_is_here(connection):
     assert what_is_here(connection, 26.0, 44.4) == []
 
