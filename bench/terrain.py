@@ -28,7 +28,7 @@ from bench.worlds import PROJECT_ROOT, Say
 
 SIDES, QUICK_SIDES = (1_000, 4_000, 10_000), (1_000,)
 PEERS = ("pyflwdir", "pysheds", "whitebox")
-_LIMIT_S = 600
+_LIMIT_S = 1_800
 _STAGES_FILE = Path(__file__).with_name("terrain_stages.py")
 
 

@@ -587,6 +587,7 @@ def write_cog(
         integer = np.issubdtype(np.dtype(bands[0].dtype), np.integer)
         copy(
             draft, whole, driver="COG", compress="DEFLATE", predictor="YES", blocksize=COG_BLOCK, bigtiff="IF_SAFER",
+            num_threads="ALL_CPUS",
             # Classes and codes have no average.
             overview_resampling="NEAREST" if integer else "AVERAGE",
         )  # fmt: skip

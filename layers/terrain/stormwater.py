@@ -16,6 +16,7 @@ from layers.rasters import Band, Believable, Grid, OutputBand, Progress, read, w
 from layers.terrain import routing, runoff, slopes
 from layers.terrain.routing import Conditioning
 from masterplan.errors import InputError, MasterplanError
+from masterplan.formats import number as decimal
 from masterplan.language import N_
 
 #: Held at once for each cell while a DEM of the usual shape is worked on, measured (docs/benchmarks.md).
@@ -253,22 +254,23 @@ def _hollows(water: Stormwater, options: Options) -> Iterator[DerivedFeature]:
     hollows = water.hollows
     kept = (hollows.depth_m >= options.hollow_m) & (hollows.volume_m3 >= options.hollow_m3)
     number = np.where(np.concatenate([[False], kept])[hollows.number], hollows.number, 0).astype(np.int32)
-    outlines: dict[int, list] = {}
     from rasterio.features import shapes
 
-    for outline, value in shapes(number, mask=number > 0, connectivity=4, transform=water.grid.transform):
-        outlines.setdefault(int(value), []).append(shapely.geometry.shape(outline))
-    for value in sorted(outlines):
-        depth, volume = hollows.depth_m[value - 1], hollows.volume_m3[value - 1]
-        for part, polygon in enumerate(p for s in derived.to_degrees(outlines[value], water.grid)
-                                       for p in derived.polygons_of(s)):  # fmt: skip
-            yield DerivedFeature(
-                f"depression-{value}" + (f"-{part + 1}" if part else ""), polygon,
-                f"groapă de {depth:.1f} m".replace(".", ","), f"hollow {depth:.1f} m deep",
-                {"depth_m": round(float(depth), 2), "volume_m3": round(float(volume)),
-                 "spill_level_m": round(float(hollows.spill_level_m[value - 1]), 2)},
-                0.0, round(float(depth), 2), "m",
-            )  # fmt: skip
+    cut = list(shapes(number, mask=number > 0, connectivity=4, transform=water.grid.transform))
+    outlines = derived.to_degrees([shapely.geometry.shape(outline) for outline, _ in cut], water.grid)
+    parts: dict[int, list] = {}
+    for (_, value), outline in zip(cut, outlines, strict=True):
+        parts.setdefault(int(value), []).extend(derived.polygons_of(outline))
+    for value in sorted(parts):
+        depth = float(hollows.depth_m[value - 1])
+        names = f"groapă de {decimal(depth, 1, 'ro')} m", f"hollow {decimal(depth, 1, 'en')} m deep"
+        attributes = {
+            "depth_m": round(depth, 2), "volume_m3": round(float(hollows.volume_m3[value - 1])),
+            "spill_level_m": round(float(hollows.spill_level_m[value - 1]), 2),
+        }  # fmt: skip
+        for part, polygon in enumerate(parts[value]):
+            id_ = f"depression-{value}" + (f"-{part + 1}" if part else "")
+            yield DerivedFeature(id_, polygon, *names, attributes, 0.0, round(depth, 2), "m")
 
 
 def _paths(water: Stormwater, options: Options) -> Iterator[DerivedFeature]:
