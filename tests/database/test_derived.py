@@ -81,9 +81,9 @@ def test_a_derived_layer_is_a_version_like_any_other(fresh_database, dem, tmp_pa
         place = lonlat(WEST + 1515, NORTH - 1510)
         here = {f.layer.id: dict(f.facts("en")) for f in what_is_here(connection, *place, reach_m=100)}
     assert here["depressions"]["greatest depth"].endswith("\xa0m")
-    # The valley's floor carries more than half a square kilometre here.
-    assert here["stormwater"]["accumulation"] == "medium"
-    assert (here["stormwater"]["lowest value"], here["stormwater"]["highest value"]) == ("0.5", "5")
+    # The hollow holds more than ten times the 1,000 m³ that count; the class above 5 km² has no upper end.
+    assert here["stormwater"]["accumulation"] == "high"
+    assert here["stormwater"]["lowest value"] == "5" and "highest value" not in here["stormwater"]
     assert "Wang & Liu 2006" in here["flow_paths"]["method"]
     assert here["flow_paths"]["input files (SHA-256)"].startswith("valley.tif ")
 
