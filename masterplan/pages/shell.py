@@ -144,7 +144,12 @@ _LOOK = """<style>
   isolation: isolate; }
 .st-key-map_frame::before { content: var(--map-coming); position: absolute; z-index: -1; top: 45%; left: 0; right: 0;
   text-align: center; color: #5a564c; }
-@media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 1.5rem; } }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding: 4rem 1rem 1.5rem; }
+  /* Room beside the map for a finger that moves the page. */
+  .st-key-map_frame { min-height: 62vh; }
+  .st-key-map_frame iframe { height: 62vh; }
+}
 </style>"""
 
 
