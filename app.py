@@ -29,7 +29,7 @@ from layers import documents_routes, raster_tiles  # noqa: E402
 from layers.assets import asset_address  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
 from layers.ogc_catalogue import Collections  # noqa: E402
-from masterplan import demonstration  # noqa: E402
+from masterplan import demonstration, door  # noqa: E402
 from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
@@ -160,7 +160,7 @@ app = st.App(
         # Below these addresses nothing else is a page of Streamlit's.
         *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
     ],
-    middleware=[Middleware(PageHead)],
+    middleware=[Middleware(door.Door, names=door.known_names(), uploads=True), Middleware(PageHead)],
     on_script_error=shell.say_failure,
 )
 
@@ -168,7 +168,11 @@ app = st.App(
 def serve() -> None:
     """Serve until stopped, on `MASTERPLAN_HOST` (this machine only, unless told otherwise) and `PORT`."""
     demonstration.listening_on(settings().host)
-    app.run(config={"server.address": settings().host, "server.port": settings().port})
+    app.run(config={
+        "server.address": settings().host, "server.port": settings().port,
+        # Streamlit asks its websocket's Host again, after our own door.
+        "server.allowedHosts": list(door.known_names()),
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _apart(written: object) -> object:
+    """What stands between the commas of a text."""
+    return tuple(filter(None, map(str.strip, written.split(",")))) if isinstance(written, str) else written
 
 
 class Settings(BaseSettings):
@@ -27,6 +33,8 @@ class Settings(BaseSettings):
     #: Layers, criteria sets and documents of the place.
     data_dir: Path = PROJECT_ROOT / "data"
     host: str = "127.0.0.1"
+    #: Names under which people reach the server through a proxy, in the environment with commas between them.
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_apart)] = ()
     port: int = Field(default=8501, validation_alias="PORT")
     #: An online basemap by its name in xyzservices; none is needed, and none is asked unless named.
     basemap: str | None = None

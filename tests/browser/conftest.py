@@ -47,6 +47,7 @@ class Server:
 
     port: int
     log: Path
+    pid: int = 0
 
     @property
     def address(self) -> str:
@@ -66,6 +67,7 @@ def start_server(database_name: str, log: Path, **environment: str) -> tuple[sub
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=PROJECT_ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
         )
+    server.pid = process.pid
     return process, server
 
 
@@ -123,7 +125,8 @@ class Watched:
             self.errors.append(told)
 
     def _request(self, request) -> None:
-        known = ("http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:", "blob:", "data:")
+        hosts = ("127.0.0.1", "localhost")
+        known = ("blob:", "data:", *(f"{way}://{host}:" for way in ("http", "ws", "https", "wss") for host in hosts))
         if not request.url.startswith(known) and not any(host in request.url for host in self.expected):
             self.strangers.append(request.url)
 
