@@ -7,6 +7,7 @@ from layers import gdal_lock
 gdal_lock.lock()  # before anything can import GDAL
 
 import asyncio  # noqa: E402
+import os  # noqa: E402
 import re  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
@@ -34,6 +35,7 @@ from masterplan.actors import SYSTEM  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES  # noqa: E402
+from masterplan.origins import OriginStamp, trusted_proxies  # noqa: E402
 from masterplan.pages import shell, words  # noqa: E402
 from masterplan.place import place  # noqa: E402
 from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
@@ -160,7 +162,11 @@ app = st.App(
         # Below these addresses nothing else is a page of Streamlit's.
         *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
     ],
-    middleware=[Middleware(door.Door, names=door.known_names(), uploads=True), Middleware(PageHead)],
+    middleware=[
+        Middleware(door.Door, names=door.known_names(), uploads=True),
+        Middleware(OriginStamp),
+        Middleware(PageHead),
+    ],
     on_script_error=shell.say_failure,
 )
 
@@ -168,6 +174,9 @@ app = st.App(
 def serve() -> None:
     """Serve until stopped, on `MASTERPLAN_HOST` (this machine only, unless told otherwise) and `PORT`."""
     demonstration.listening_on(settings().host)
+    if trusted_proxies():
+        # `OriginStamp` must see who is really connected: uvicorn would put the visitor in the proxy's place.
+        os.environ["FORWARDED_ALLOW_IPS"] = ""
     app.run(config={
         "server.address": settings().host, "server.port": settings().port,
         # Streamlit asks its websocket's Host again, after our own door.

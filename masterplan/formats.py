@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
@@ -41,6 +41,11 @@ def short_day(value: date | datetime) -> str:
 def moment(value: datetime, language: str) -> str:
     """`23 noiembrie 2026, 14:05`, on the zone's clock."""
     return format_datetime(_local(value), format="d MMMM y, HH:mm", locale=language)
+
+
+def clock(value: datetime) -> str:
+    """`14:05`, on the zone's clock, not before the minute is full: who comes back then is not early."""
+    return (_local(value) + timedelta(seconds=59, microseconds=999_999)).strftime("%H:%M")
 
 
 def _local(value: date | datetime) -> date | datetime:

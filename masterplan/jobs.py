@@ -127,8 +127,11 @@ def work(handlers: Mapping[str, Handler], stop: Event) -> None:
 
 
 def wait_until_done(timeout_s: float) -> bool:
-    """Wait until no job is open; for tests and the command line."""
-    open_jobs = text("SELECT count(*) FROM masterplan.job WHERE state IN ('queued', 'running')")
+    """Wait until no job is open but those for later; for tests and the command line."""
+    open_jobs = text(
+        "SELECT count(*) FROM masterplan.job WHERE state = 'running'"
+        " OR (state = 'queued' AND (run_after <= now() OR attempts > 0))"
+    )
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         with transaction(SYSTEM) as connection:

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8501, validation_alias="PORT")
     #: An online basemap by its name in xyzservices; none is needed, and none is asked unless named.
     basemap: str | None = None
+    #: Addresses and networks of the proxy in front, comma-separated; only its X-Forwarded-For is believed.
+    trusted_proxy: str = ""
     #: Shows the role switch, if the other conditions of `masterplan.demonstration` hold too.
     demo: bool = False
 

@@ -58,6 +58,11 @@ _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0
 
 #: Names the text that a person agreed to by leaving an e-mail; a changed text gets a new version.
 CONSENT_VERSION = "2026-11"
+#: That text; the table `masterplan.consent` keeps each version in both languages.
+CONSENT = N_(
+    "By leaving an e-mail address you agree that the masterplan team keeps it to answer you; it is stored apart and"
+    " shown to planners only."
+)
 
 CONTROLS_REMOVED = N_("Invisible control characters were removed.")
 HEIGHTS_DROPPED = N_("Heights were left out: the map is flat.")
@@ -173,8 +178,7 @@ def _check_texts(submission: Submission, faults: Faults) -> None:
     email = submission.email
     if email and (len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email)):
         faults.append(("email", MasterplanError(
-            N_("This does not look like an e-mail address: “{email}”. Correct it, or leave it empty."),
-            email=email[:80],
+            N_("This does not look like an e-mail address. Correct it, or leave it empty.")
         )))  # fmt: skip
 
 

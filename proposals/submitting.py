@@ -30,6 +30,7 @@ from masterplan.uats import uat_names
 from proposals import receipts
 from proposals.criteria import CriteriaSet
 from proposals.criteria_store import in_force, stored_set
+from proposals.limits import count_in
 from proposals.measures import GEOMETRIES
 from proposals.measuring import Candidate, measure_one, score_measured, store_one
 from proposals.scoring import Score
@@ -44,6 +45,8 @@ MODERATED = ("published", "hidden")
 
 NOT_FOUND = N_("There is no submission with the tracking code {receipt}, or it is not shown any more.")
 UNKNOWN_UAT = N_("There is no UAT with the SIRUTA code {siruta} on the map.")
+REFUSED = N_("The submission {receipt} was not published, or is not public any more. The reason given: {reason}")
+REASON_NEEDED = N_("Say why, in 3 to {most} characters: who submitted it reads the reason.")
 STAFF_ONLY = N_("Only the masterplan's team may do this.")
 
 
@@ -91,20 +94,26 @@ class RowOutcome:
 # -- one -----------------------------------------------------------------------------------
 
 
-def submit(submission: Submission, actor: Actor) -> Outcome:
+def submit(submission: Submission, actor: Actor, origin: str = "", consultation: str = "") -> Outcome:
     """Store, measure and score one submission, once.
 
     What cannot be measured now is kept all the same, and measured by the worker: `score` is then None.
+    `origin` is the keyed hash of where it comes from, "" when that is not known; `consultation` the
+    code of a consultation session as typed, "" without one.
 
     Raises
     ------
     InputError
         Everything wrong with it at once, each fault under the name of its field.
+    TooMany
+        When the origin or the account has submitted as much as is taken for now; nothing is stored.
     """
     with transaction(actor) as connection:
         checked = _checked(connection, submission, actor)
         criteria = in_force(connection)
         created = _insert(connection, checked, actor, criteria.version)
+        if created:
+            count_in(connection, actor, origin, consultation)
         act_as(connection, SYSTEM)
         if not created:
             row = connection.execute(_BY_KEY, {"key": submission.submission_key}).one()
@@ -246,8 +255,29 @@ def load_result(connection: Connection, receipt: str, session: str = "") -> Outc
         with _as_system(connection):
             row = connection.execute(_BY_CODE_IN_HAND, {"receipt": wanted, "session": session}).one_or_none()
     if row is None:
+        said = moderation_of(connection, wanted)
+        if said is not None and said.status == "hidden":
+            raise NotFound(REFUSED, receipt=wanted, reason=said.reason)
         raise NotFound(NOT_FOUND, receipt=wanted)
     return _outcome(connection, row)
+
+
+_LAST_MODERATION = text("SELECT status, reason, made_at FROM masterplan.last_moderation(:receipt)")
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """The last thing that staff made of a submission, with the reason that its author reads."""
+
+    status: str
+    reason: str
+    made_at: datetime
+
+
+def moderation_of(connection: Connection, receipt: str) -> Moderation | None:
+    """What became of a submission, for who holds its tracking code; None while nobody moderated it."""
+    row = connection.execute(_LAST_MODERATION, {"receipt": receipt}).one_or_none()
+    return None if row is None else Moderation(**row._mapping)
 
 
 _ACTING = text("""
@@ -433,16 +463,23 @@ def _staged(checked: Checked, created_at: datetime | None) -> StagedRow:
 _KNOWN = text("SELECT receipt FROM masterplan.proposal WHERE receipt = ANY(:receipts)")
 _SET_STATUS = text(
     "UPDATE masterplan.proposal SET status = :status WHERE receipt = ANY(:receipts) AND status <> :status"
+    " RETURNING receipt"
 )
+_NOTE = text("SELECT masterplan.note_moderation(CAST(:receipts AS text[]), :status, :reason)")
+SHORTEST_REASON, LONGEST_REASON = 3, 1_000
 
 
-def set_status(codes: Sequence[str], status: str, actor: Actor) -> int:
+def set_status(codes: Sequence[str], status: str, actor: Actor, reason: str = "") -> int:
     """Publish or hide submissions; how many changed. All or none.
+
+    Who submitted something that is hidden reads the reason, so there must be one.
 
     Raises
     ------
     Forbidden
         When `actor` is not staff.
+    InputError
+        When something is hidden without a reason, or with one that is too long.
     NotFound
         When a tracking code is unknown; the message names it.
     """
@@ -450,10 +487,15 @@ def set_status(codes: Sequence[str], status: str, actor: Actor) -> int:
         raise Forbidden(STAFF_ONLY)
     if status not in MODERATED:
         raise ValueError(f"not a status that staff may set: {status!r}")
+    said = reason.strip()
+    if status == "hidden" and not SHORTEST_REASON <= len(said) <= LONGEST_REASON:
+        raise InputError([("reason", MasterplanError(REASON_NEEDED, most=LONGEST_REASON))])
     wanted = [receipts.normalise(code) for code in codes]
     with transaction(actor) as connection:
         known = set(connection.scalars(_KNOWN, {"receipts": wanted}))
         for code in wanted:
             if code not in known:
                 raise NotFound(NOT_FOUND, receipt=code)
-        return connection.execute(_SET_STATUS, {"receipts": wanted, "status": status}).rowcount
+        changed = list(connection.scalars(_SET_STATUS, {"receipts": wanted, "status": status}))
+        connection.execute(_NOTE, {"receipts": changed, "status": status, "reason": said})
+        return len(changed)

@@ -16,6 +16,7 @@ from layers.store import LAYER_CHANGED
 from masterplan.actors import SYSTEM
 from masterplan.database import transaction
 from masterplan.jobs import Handler, Progress
+from proposals import limits
 from proposals.measuring import mark_stale, measure_all, measure_what_changed, score_all
 from proposals.submitting import SCORE_PENDING
 
@@ -112,4 +113,5 @@ HANDLERS: dict[str, Handler] = {
     LAYER_CHANGED: _layer_changed,
     SCORE_PENDING: _score_pending,
     SCORE_ALL: _score_all,
+    **limits.HANDLERS,
 }

@@ -35,7 +35,7 @@ from proposals.filters import (
     ProposalFilter,
     from_dict,
 )
-from proposals.pages import result
+from proposals.pages import consultation, moderation, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -54,7 +54,7 @@ from proposals.pages.details import (
 from proposals.pages.form import AUTHOR_NAMES, THEME_NAMES
 from proposals.routes import staff_export, staff_tiles
 from proposals.selecting import ProposalDetails, ProposalRow, count, counts_by, one, page
-from proposals.submitting import load_result, set_status
+from proposals.submitting import LONGEST_REASON, load_result, set_status
 
 ROWS_A_PAGE = 50
 MAP_HEIGHT_PX = 430
@@ -76,6 +76,13 @@ ORDERS = {
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "=": "="}
 
 
+PARTS = {
+    "all": N_("All submissions"),
+    "queue": N_("Moderation queue"),
+    "sessions": N_("Consultation sessions"),
+}
+
+
 def show(view: View) -> None:
     st.title(view(N_("Analysis and decision")), anchor=False)
     if not view.actor.is_staff:
@@ -83,6 +90,19 @@ def show(view: View) -> None:
         return
     with transaction(view.actor) as connection:
         criteria, uats = in_force(connection), uat_names(connection)
+    part = st.segmented_control(
+        view(N_("Part of the desk")), list(PARTS), default="all", key="desk_part", required=True,
+        format_func=lambda name: view(PARTS[name]), label_visibility="collapsed",
+    )  # fmt: skip
+    if part == "queue":
+        moderation.queue(view, uats)
+    elif part == "sessions":
+        consultation.sessions(view)
+    else:
+        _everything(view, criteria, uats)
+
+
+def _everything(view: View, criteria: CriteriaSet, uats: Mapping[str, str]) -> None:
     _seed(view)
     try:
         wanted = _filters(view, criteria, uats)
@@ -363,16 +383,26 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
 
 def _moderate(view: View, shown: ProposalDetails) -> None:
     publish, hide, close = st.columns(3)
-    for column, label, status, icon in (
-        (publish, N_("Publish"), "published", ":material/public:"),
-        (hide, N_("Hide"), "hidden", ":material/visibility_off:"),
-    ):
-        same = shown.status == status
-        if column.button(view(label), icon=icon, disabled=same, width="stretch", key=f"desk_{status}"):
-            set_status([shown.receipt], status, view.actor)
-            st.session_state["desk_changes"] += 1
-            st.rerun()
+    if publish.button(view(N_("Publish")), icon=":material/public:", disabled=shown.status == "published",
+                      width="stretch", key="desk_published"):  # fmt: skip
+        _set(view, shown, "published")
+    with hide.popover(view(N_("Hide")), icon=":material/visibility_off:", disabled=shown.status == "hidden",
+                      width="stretch"), st.form("desk_hide", border=False):  # fmt: skip
+        reason = st.text_area(view(N_("Why? Who submitted it reads the reason.")), key="desk_reason",
+                              max_chars=LONGEST_REASON)  # fmt: skip
+        if st.form_submit_button(view(N_("Hide")), key="desk_hidden", width="stretch"):
+            _set(view, shown, "hidden", reason)
     close.button(view(N_("Close")), on_click=_close, icon=":material/close:", width="stretch", key="desk_close")
+
+
+def _set(view: View, shown: ProposalDetails, status: str, reason: str = "") -> None:
+    try:
+        set_status([shown.receipt], status, view.actor, reason)
+    except InputError as refused:
+        st.error(plain(refused.message(view.language)))
+        return
+    st.session_state["desk_changes"] += 1
+    st.rerun()
 
 
 def _close() -> None:

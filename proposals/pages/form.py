@@ -14,12 +14,16 @@ from masterplan.coordinates import parse_point
 from masterplan.database import transaction
 from masterplan.errors import InputError
 from masterplan.language import N_
+from masterplan.origins import ORIGIN_HEADER
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, uat_names
 from masterplan.place import place
 from proposals.criteria import THEMES
+from proposals.limits import TooMany
 from proposals.locating import locate_typed
 from proposals.pages import result
+from proposals.pages.consultation import code_at_hand, keep
+from proposals.submission import CONSENT
 from proposals.submitting import Submission, submit
 
 THEME_NAMES = {
@@ -53,8 +57,6 @@ STAGE_NAMES = {
     "feasibility": N_("feasibility study"),
     "technical_project": N_("technical project"),
 }
-#: Names the text a person agreed to; a changed text gets a new version.
-CONSENT_VERSION = "2026-11"
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,19 @@ def show(view: View, prefix: str, sites: list[Site]) -> bool:
     submission = _fields(view, prefix, key, sites)
     if submission is None:
         return False
+    code = st.session_state.get(f"{prefix}_form_consultation", "").strip()
     try:
         with st.spinner(view(N_("Measuring against the criteria…"))):
-            st.session_state[f"{prefix}_form_outcome"] = submit(submission, view.actor)
+            outcome = submit(submission, view.actor, st.context.headers.get(ORIGIN_HEADER, ""), code)
+    except TooMany as full:
+        st.warning(plain(full.message(view.language)), icon=":material/hourglass_top:")
+        return False
     except InputError as refused:
         for _, fault in refused.faults:
             st.error(plain(fault.message(view.language)))
         return False
+    st.session_state[f"{prefix}_form_outcome"] = outcome
+    keep(code)
     st.rerun(scope="fragment" if prefix == "map" else "app")
     return True
 
@@ -130,11 +138,13 @@ def _fields(view: View, prefix: str, key: Any, sites: list[Site]) -> Submission 
             view(N_("E-mail (optional)")), key=named("email"), max_chars=254, autocomplete="email",
             help=view(N_("Only for questions about this submission. Never shown, never exported.")),
         )  # fmt: skip
-        st.caption(view(N_(
-            "By leaving an e-mail address you agree that the masterplan team keeps it to answer you; it is"
-            " stored apart and shown to planners only. Do not write personal data in the description: it is"
-            " published after moderation."
-        )))  # fmt: skip
+        st.caption(view(CONSENT))
+        st.caption(view(N_("Do not write personal data in the description: it is published after moderation.")))
+        if not staff:
+            st.text_input(
+                view(N_("Code of the consultation session (only at a meeting)")), code_at_hand(), max_chars=20,
+                key=named("consultation"), placeholder="K7MQ-2XTB", autocomplete="off",
+            )  # fmt: skip
         if not st.form_submit_button(view(N_("Submit and see the result")), type="primary", width="stretch"):
             return None
     return Submission(

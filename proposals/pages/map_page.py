@@ -20,6 +20,7 @@ from masterplan.pages.shell import View, run_page, said
 from masterplan.place import place
 from proposals.locating import Located, locate, locate_typed
 from proposals.pages import form
+from proposals.pages.consultation import arrive
 
 MAP_KEY = "plan_map"
 MAP_HEIGHT_PX = 680
@@ -50,6 +51,7 @@ class Desk:
 
 def show(view: View) -> None:
     st.title(view(N_("Masterplan map")), anchor=False)
+    arrive(view)
     workspace(view)
 
 

@@ -9,10 +9,12 @@ from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
 from proposals.pages import form
+from proposals.pages.consultation import arrive
 
 
 def show(view: View) -> None:
     st.title(view(N_("Propose without the map")), anchor=False)
+    arrive(view)
     narrow, _ = st.columns([3, 2])
     with narrow:
         _steps(view)

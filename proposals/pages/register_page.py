@@ -36,7 +36,7 @@ from proposals.pages.details import (
 )
 from proposals.pages.form import THEME_NAMES
 from proposals.selecting import ProposalDetails, ProposalRow, count, one, page
-from proposals.submitting import Outcome, load_result
+from proposals.submitting import Outcome, load_result, moderation_of
 
 ROWS_A_PAGE = 50
 _MOST_ROWS_SEEN = 10
@@ -157,6 +157,7 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         with transaction(reader) as connection:
             outcome = load_result(connection, code, reader.session)
             shown = _readable(connection, outcome)
+            moderated = moderation_of(connection, outcome.receipt)
             uats = uat_names(connection)
     except (InputError, NotFound) as unknown:
         st.warning(plain(unknown.message(view.language)), icon=":material/search_off:")
@@ -165,6 +166,8 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         st.subheader(plain(outcome.title), anchor=False)
         state = result.badge(view, STATUS_BADGES, outcome.status)
         st.markdown(f"{state} {plain(outcome.receipt)}")
+        if outcome.status == "hidden" and moderated is not None:
+            st.warning(plain(view(N_("It was not published. The reason given: {reason}"), reason=moderated.reason)))
         if shown is None:
             st.caption(view(N_("Its description is shown once it is public.")))
         else:

@@ -94,6 +94,8 @@ def receipt(view: View, outcome: Outcome) -> None:
     st.success(view(words), icon=":material/task_alt:")
     st.caption(view(N_("Tracking code")))
     st.code(outcome.receipt, language=None)
+    if outcome.status == "submitted":
+        st.caption(view(N_("It becomes public once a planner has accepted it; with the code you see what came of it.")))
     for repair in outcome.repairs:
         st.info(plain(repair.message(view.language)), icon=":material/build:")
 

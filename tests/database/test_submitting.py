@@ -13,15 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.coordinates import parse_point
-from masterplan.database import transaction
+from masterplan.database import owner_transaction, transaction
 from masterplan.errors import Forbidden, InputError, NotFound
+from masterplan.language import translator
 from proposals import receipts, submitting
-from proposals.submission import MAX_VERTICES
-from proposals.submitting import Submission, load_result, set_status, submit, submit_many
+from proposals.submission import CONSENT, CONSENT_VERSION, MAX_VERTICES
+from proposals.submitting import Submission, load_result, moderation_of, set_status, submit, submit_many
 from proposals.work import score_pending
 
 PENDING_JOBS = text("SELECT count(*) FROM masterplan.job WHERE kind = 'score_pending'")
@@ -355,10 +356,10 @@ def test_a_result_is_found_again_by_its_code_as_people_type_it():
 
 def test_a_hidden_one_is_shown_to_its_author_and_staff_only():
     outcome = submit(observation(), Actor(Role.VISITOR, session="mine"))
-    assert set_status([outcome.receipt], "hidden", PLANNER) == 1
-    with transaction(VISITOR) as connection, pytest.raises(NotFound):
+    assert set_status([outcome.receipt], "hidden", PLANNER, "Este o reclamă.") == 1
+    with transaction(VISITOR) as connection, pytest.raises(NotFound, match="Este o reclamă."):
         load_result(connection, outcome.receipt, session="another")
-    with transaction(VISITOR) as connection, pytest.raises(NotFound):
+    with transaction(VISITOR) as connection, pytest.raises(NotFound, match="Este o reclamă."):
         load_result(connection, outcome.receipt)
     with transaction(VISITOR) as connection:
         assert load_result(connection, outcome.receipt, session="mine").status == "hidden"
@@ -382,6 +383,49 @@ def test_staff_publish_all_or_none():
     assert set_status([code.lower() for code in codes], "published", PLANNER) == 3
     assert all(row_of(code).public for code in codes)
     assert set_status(codes, "published", PLANNER) == 0
+
+
+def test_nothing_is_hidden_without_a_reason():
+    code = submit(observation(), VISITOR).receipt
+    for reason in ("", "  ", "nu", "x" * 1001):
+        with pytest.raises(InputError, match="Say why"):
+            set_status([code], "hidden", PLANNER, reason)
+    assert row_of(code).status == "submitted"
+
+
+def test_each_change_of_what_is_public_is_kept_with_its_reason_and_who_made_it():
+    code = submit(observation(), VISITOR).receipt
+    other = submit(observation(), VISITOR).receipt
+    set_status([code], "published", PLANNER)
+    set_status([code, other], "hidden", PLANNER, " Conține un număr de telefon. ")
+    set_status([code, other], "hidden", PLANNER, "A doua oară nu se schimbă nimic.")
+    with owner_transaction() as connection:
+        kept = connection.execute(
+            text("SELECT status, reason, made_by FROM masterplan.moderation WHERE receipt = :r ORDER BY id"),
+            {"r": code},
+        ).all()  # fmt: skip
+    assert [tuple(row) for row in kept] == [
+        ("published", "", "p"), ("hidden", "Conține un număr de telefon.", "p"),
+    ]  # fmt: skip
+    with transaction(VISITOR) as connection:
+        said = moderation_of(connection, other)
+    assert (said.status, said.reason) == ("hidden", "Conține un număr de telefon.")
+
+
+@pytest.mark.parametrize("actor", [VISITOR, MAYOR])
+def test_nobody_else_notes_a_moderation(actor: Actor):
+    code = submit(observation(), VISITOR).receipt
+    with pytest.raises(DBAPIError, match="only planners|permission denied"), transaction(actor) as connection:
+        connection.execute(text("SELECT masterplan.note_moderation(ARRAY[:r], 'hidden', 'nu vreau')"), {"r": code})
+
+
+def test_the_consent_text_of_the_form_is_the_one_kept_under_its_version():
+    """Whoever changes the text must give it a new version, by a migration that keeps both."""
+    with transaction(VISITOR) as connection:
+        kept = connection.execute(
+            text("SELECT ro, en FROM masterplan.consent_text(:v)"), {"v": CONSENT_VERSION}
+        ).one()
+    assert (kept.ro, kept.en) == (translator("ro")(CONSENT), CONSENT)
 
 
 @pytest.mark.parametrize("actor", [VISITOR, MAYOR])
@@ -418,7 +462,9 @@ def test_many_are_stored_at_once_and_each_row_is_told():
     assert [outcome.receipt for outcome in again] == [outcome.receipt for outcome in outcomes]
     assert count("contact") == contacts + 1
     with transaction(SYSTEM) as connection:
-        waiting = connection.scalars(text("SELECT kind FROM masterplan.job WHERE state = 'queued'")).all()
+        waiting = connection.scalars(text(
+            "SELECT kind FROM masterplan.job WHERE state = 'queued' AND run_after <= now()"
+        )).all()
     assert waiting == ["score_pending"]
 
 

@@ -132,6 +132,10 @@ def test_one_submission_shows_all_with_its_contact_and_can_be_hidden(open_page, 
     assert status_of(outcome.receipt) == "published"
     assert state_of(fake_map)["proposals"] != before, "the map asks for its tiles again"
     app.button(key="desk_hidden").click().run()
+    assert status_of(outcome.receipt) == "published", "nothing is hidden without a reason"
+    assert app.error
+    app.text_area(key="desk_reason").set_value("Conține un număr de telefon.")
+    app.button(key="desk_hidden").click().run()
     assert status_of(outcome.receipt) == "hidden"
 
 

@@ -1,0 +1,142 @@
+"""The moderation queue: what waits to be public, one after another, with a key for each thing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from layers.drawing import MapState, draw_map
+from masterplan.database import transaction
+from masterplan.errors import InputError
+from masterplan.formats import number
+from masterplan.language import LANGUAGES, N_, translator
+from masterplan.pages.plain import plain
+from masterplan.pages.shell import View
+from proposals.filters import EVERYTHING, ProposalFilter
+from proposals.pages.details import details
+from proposals.routes import staff_tiles
+from proposals.selecting import ProposalDetails, count, one, page
+from proposals.submitting import LONGEST_REASON, set_status
+
+MAP_HEIGHT_PX = 430
+WAITING = ProposalFilter(statuses=("submitted",))
+#: Reasons that come up again and again; the author reads them as they stand here, in both languages.
+REASONS = (
+    N_("It contains personal data or insults. Submit it again without them."),
+    N_("It was submitted already. The other one is kept."),
+    N_("It is not about the metropolitan masterplan."),
+    N_("It cannot be understood what is asked for. Submit it again with more words."),
+)
+_AT, _REFUSING, _KEYS = "queue_at", "queue_refusing", "queue_keys"
+
+
+def queue(view: View, uats: Mapping[str, str]) -> None:
+    """The oldest submission that waits, and what may be done with it."""
+    said = st.session_state
+    with transaction(view.actor) as connection:
+        total = count(connection, WAITING)
+        at = said[_AT] = max(0, min(said.get(_AT, 0), total - 1))
+        rows = page(connection, WAITING, "created", descending=False, limit=1, offset=at)
+        waiting = one(connection, rows[0].receipt) if rows else None
+    if waiting is None:
+        st.success(view(N_("Nothing waits for moderation.")), icon=":material/task_alt:")
+        return
+    left, right = st.container(key="queue_beside").columns([3, 2], gap="medium")
+    with left:
+        _heading(view, at, total)
+        _one(view, waiting, uats)
+        _actions(view, waiting, at, total)
+    with right:
+        draw_map(
+            # With everything else that came in: what was submitted twice lies in the same place.
+            MapState(proposals=_all_tiles(view), outline=waiting.geometry), language=view.language,
+            key="queue_map", height=MAP_HEIGHT_PX, drawing=False,
+        )  # fmt: skip
+
+
+def _all_tiles(view: View) -> str:
+    stamp = st.session_state.get("desk_changes", 0)
+    return f"{staff_tiles(view.actor.session, view.actor.user, EVERYTHING)}&n={stamp}"
+
+
+def _heading(view: View, at: int, total: int) -> None:
+    words, keys = st.columns([3, 2], vertical_alignment="center")
+    many = number(total, 0, view.language)
+    words.markdown(f"**{view(N_('{position} of {total} that wait, the oldest first'), position=at + 1, total=many)}**")
+    keys.toggle(view(N_("Keyboard shortcuts")), value=True, key=_KEYS)
+
+
+def _one(view: View, waiting: ProposalDetails, uats: Mapping[str, str]) -> None:
+    with st.container(border=True):
+        st.subheader(plain(waiting.title), anchor=False)
+        st.caption(plain(waiting.receipt))
+        details(view, waiting, uats)
+
+
+def _actions(view: View, waiting: ProposalDetails, at: int, total: int) -> None:
+    accept, refuse, back, onwards = st.columns(4)
+    _button(view, accept, N_("Accept"), "A", "queue_accept", _accept, view, waiting.receipt, type="primary",
+            icon=":material/check:")  # fmt: skip
+    _button(view, refuse, N_("Refuse…"), "X", "queue_refuse", _refuse, waiting.receipt, icon=":material/block:")
+    _button(view, back, N_("Back"), "P", "queue_back", _move, -1, disabled=at == 0, icon=":material/arrow_back:")
+    _button(view, onwards, N_("Skip"), "N", "queue_skip", _move, 1, disabled=at + 1 >= total,
+            icon=":material/arrow_forward:")  # fmt: skip
+    if st.session_state.get(_REFUSING) == waiting.receipt:
+        _reasons(view, waiting.receipt)
+
+
+def _button(view: View, place: Any, label: str, key: str, name: str, act: Any, *arguments: Any, **look: Any) -> None:
+    shortcut = key if st.session_state[_KEYS] else None
+    place.button(view(label), key=name, shortcut=shortcut, on_click=act, args=arguments, width="stretch", **look)
+
+
+def _reasons(view: View, receipt: str) -> None:
+    st.markdown(view(N_("**Why?** Who submitted it reads the reason with the tracking code.")))
+    for position, reason in enumerate(REASONS, start=1):
+        _button(view, st, reason, str(position), f"queue_reason_{position}", _hide, view, receipt, both(reason))
+    with st.form("queue_other_reason", border=False, enter_to_submit=True):
+        field, button = st.columns([3, 1], vertical_alignment="bottom")
+        field.text_input(view(N_("Another reason")), key="queue_reason", max_chars=LONGEST_REASON)
+        if button.form_submit_button(view(N_("Refuse")), width="stretch"):
+            _hide(view, receipt, st.session_state["queue_reason"])
+            if _REFUSING not in st.session_state:
+                st.rerun()
+    fault = st.session_state.pop("queue_fault", None)
+    if fault is not None:
+        st.error(plain(fault.message(view.language)))
+
+
+def both(reason: str) -> str:
+    """A ready-made reason in both languages: nobody knows which one its author reads."""
+    return " / ".join(translator(language)(reason) for language in LANGUAGES)
+
+
+def _accept(view: View, receipt: str) -> None:
+    set_status([receipt], "published", view.actor)
+    _next()
+
+
+def _refuse(receipt: str) -> None:
+    st.session_state[_REFUSING] = receipt
+
+
+def _hide(view: View, receipt: str, reason: str) -> None:
+    try:
+        set_status([receipt], "hidden", view.actor, reason)
+    except InputError as refused:
+        st.session_state["queue_fault"] = refused
+        return
+    _next()
+
+
+def _next() -> None:
+    """The next one has moved up to where this one was."""
+    st.session_state.pop(_REFUSING, None)
+    st.session_state["desk_changes"] = st.session_state.get("desk_changes", 0) + 1
+
+
+def _move(steps: int) -> None:
+    st.session_state[_AT] += steps
+    st.session_state.pop(_REFUSING, None)
