@@ -24,6 +24,7 @@ def app() -> typer.Typer:
     import layers.commands
     import masterplan.commands
     import proposals.commands
+    import proposals.judging_commands  # adds its commands to theirs
 
     made = typer.Typer(
         name="masterplan",

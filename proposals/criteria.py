@@ -161,6 +161,15 @@ class DecisionRule:
 
 
 @dataclass(frozen=True)
+class Stakeholder:
+    """A group of stakeholders with weights of its own; a criterion it does not name keeps the set's weight."""
+
+    key: str
+    name: Mapping[str, str]
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class CriteriaSet:
     version: str
     status: str
@@ -172,6 +181,7 @@ class CriteriaSet:
     gates: tuple[Gate, ...]
     scored: tuple[Scored, ...]
     judged: tuple[Judged, ...]
+    stakeholders: tuple[Stakeholder, ...] = ()
 
     @property
     def criteria(self) -> tuple[Criterion, ...]:
@@ -251,6 +261,7 @@ def from_definition(document: Mapping[str, Any]) -> CriteriaSet:
         gates=tuple(_gate(table) for table in document.get("gate", [])),
         scored=tuple(_scored(table) for table in document.get("scored", [])),
         judged=tuple(_judged(table) for table in document.get("judged", [])),
+        stakeholders=tuple(_stakeholder(table) for table in document.get("stakeholder", [])),
     )
 
 
@@ -291,6 +302,11 @@ def _scored(table: Mapping[str, Any]) -> Scored:
 
 def _judged(table: Mapping[str, Any]) -> Judged:
     return Judged(**_shared(table), scale=_words(table, "scale"), weight=float(table["weight"]))
+
+
+def _stakeholder(table: Mapping[str, Any]) -> Stakeholder:
+    weights = {key: float(weight) for key, weight in table["weights"].items()}
+    return Stakeholder(table["key"], _words(table, "name"), weights)
 
 
 def _shared(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -388,6 +404,7 @@ _REQUIRED |= {
     "gate": (*_ABOUT, "measure", "remedy_ro", "remedy_en"),
     "scored": (*_ABOUT, "measure", "weight"),
     "judged": (*_ABOUT, "scale_ro", "scale_en", "weight"),
+    "stakeholder": ("key", "name_ro", "name_en", "weights"),
 }
 _OPTIONAL = {
     "gate": (
@@ -419,7 +436,7 @@ class _Check:
                 self._faults.append(
                     Fault(self.lines.line(name), N_("Unknown table: {name}."), {"name": name})
                 )
-        for name in ("set", "decision", "group", "gate", "scored", "judged"):
+        for name in ("set", "decision", "group", "gate", "scored", "judged", "stakeholder"):
             self._table(name)
         self._duplicates()
         if not self._faults:
@@ -518,6 +535,21 @@ class _Check:
     def _check_judged(self) -> None:
         self._check_about()
         self._check_weight()
+
+    def _check_stakeholder(self) -> None:
+        weights = self.entry.get("weights")
+        if weights is None:
+            return
+        if not isinstance(weights, Mapping) or not weights:
+            self.fault("weights", N_("{name} must list at least one: nobody would be asked."), name="weights")
+            return
+        entries = [e for table in ("scored", "judged") for e in self.document.get(table, []) if isinstance(e, Mapping)]
+        keys = {entry.get("key") for entry in entries}
+        for key, weight in weights.items():
+            if key not in keys:
+                self.fault("weights", N_("{name} is no criterion with a weight."), name=key)
+            if not _is_number(weight) or weight <= 0:
+                self.fault("weights", N_("A weight must be above zero; leave the criterion out instead."))
 
     # parts of a criterion
 
@@ -718,7 +750,7 @@ class _Check:
     # the set as a whole
 
     def _duplicates(self) -> None:
-        for tables in (("group",), ("gate", "scored", "judged")):
+        for tables in (("group",), ("gate", "scored", "judged"), ("stakeholder",)):
             seen: set[str] = set()
             for table in tables:
                 found = self.document.get(table, [])
@@ -759,6 +791,12 @@ class _Check:
                             },
                         )
                     )
+
+
+def weights_of(criteria: CriteriaSet, stakeholder: Stakeholder | None = None) -> list[float]:
+    """The weight of each of `criteria.weighted`: the set's own, or a stakeholder group's."""
+    own = stakeholder.weights if stakeholder else {}
+    return [own.get(criterion.key, criterion.weight) for criterion in criteria.weighted]
 
 
 def group_weights(criteria: CriteriaSet, theme: str, geometry: str) -> dict[str, float]:

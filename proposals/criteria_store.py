@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy import Connection, Row, String, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from layers.catalogue import catalogue
@@ -136,6 +136,61 @@ def _load(path: Path) -> CriteriaLoad:
     return CriteriaLoad(version, status, LOADED)
 
 
+# -- the life of a set ---------------------------------------------------------------------
+
+_OUT_OF_ORDER = N_(
+    "The criteria set {version} is {status}. A set goes from draft to consultation, then it is published, and"
+    " at last retired; never back."
+)
+_CONSULT_FIRST = N_(
+    "The criteria set {version} is a draft: people are asked first. To consult on it:"
+    " masterplan criteria publish {version} --for-consultation"
+)
+_LAST_ONE = N_(
+    "Without the criteria set {version} none would be in force, and nothing could be submitted. Publish another"
+    " one first."
+)
+_MOVE = text("""
+    UPDATE masterplan.criteria_set SET status = :status,
+        published_at = CASE WHEN :status = 'published' THEN clock_timestamp() ELSE published_at END
+    WHERE version = :version
+""").bindparams(bindparam("status", type_=String))
+
+
+def consult_on(version: str) -> None:
+    """A draft goes out for consultation; from now on it never changes."""
+    _move(version, "consultation", {"draft": None})
+
+
+def publish(version: str) -> None:
+    """A set that people were consulted on is published: it judges what is submitted from now on."""
+    _move(version, "published", {"consultation": None, "draft": _CONSULT_FIRST})
+
+
+def retire(version: str) -> None:
+    """A set judges nothing new any more; what it judged keeps its results.
+
+    Raises
+    ------
+    MasterplanError
+        When no other set would be in force.
+    """
+    _move(version, "retired", {"draft": None, "consultation": None, "published": None})
+
+
+def _move(version: str, status: str, allowed: Mapping[str, str | None]) -> None:
+    """Take the set to another status, from those allowed; a sentence there says why it may not."""
+    with owner_transaction() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('criteria in force'))"))
+        before = stored_set(connection, version).status
+        refusal = allowed.get(before, _OUT_OF_ORDER)
+        if refusal:
+            raise MasterplanError(refusal, version=version, status=before)
+        connection.execute(_MOVE, {"version": version, "status": status})
+        if connection.execute(_IN_FORCE_DIGEST).one_or_none() is None:
+            raise MasterplanError(_LAST_ONE, version=version)
+
+
 # -- asking --------------------------------------------------------------------------------
 
 #: The newest published set; before any is published, the newest one in consultation.
@@ -144,9 +199,9 @@ _IN_FORCE = """
     ORDER BY status = 'published' DESC, published_at DESC NULLS LAST, loaded_at DESC, version DESC LIMIT 1
 """
 _IN_FORCE_DIGEST = text(
-    f"SELECT version, sha256 FROM masterplan.criteria_set WHERE version = ({_IN_FORCE})"
+    f"SELECT version, sha256, status FROM masterplan.criteria_set WHERE version = ({_IN_FORCE})"
 )
-_DIGEST = text("SELECT version, sha256 FROM masterplan.criteria_set WHERE version = :version")
+_DIGEST = text("SELECT version, sha256, status FROM masterplan.criteria_set WHERE version = :version")
 _DEFINITION = text("SELECT definition FROM masterplan.criteria_set WHERE version = :version")
 _LIST = text(f"""
     SELECT c.version, c.status, c.definition -> 'set' ->> 'title_ro' AS title_ro,
@@ -156,7 +211,7 @@ _LIST = text(f"""
     FROM masterplan.criteria_set c ORDER BY c.loaded_at DESC, c.version DESC
 """)
 
-_read: dict[tuple[str, str], CriteriaSet] = {}
+_read: dict[tuple[str, str, str], CriteriaSet] = {}
 
 
 def in_force(connection: Connection) -> CriteriaSet:
@@ -170,7 +225,7 @@ def in_force(connection: Connection) -> CriteriaSet:
     row = connection.execute(_IN_FORCE_DIGEST).one_or_none()
     if row is None:
         raise NotFound(NONE_IN_FORCE)
-    return _read_once(connection, row.version, row.sha256)
+    return _read_once(connection, row)
 
 
 def stored_set(connection: Connection, version: str) -> CriteriaSet:
@@ -184,13 +239,16 @@ def stored_set(connection: Connection, version: str) -> CriteriaSet:
     row = connection.execute(_DIGEST, {"version": version}).one_or_none()
     if row is None:
         raise NotFound(N_("There is no criteria set {version}."), version=version)
-    return _read_once(connection, row.version, row.sha256)
+    return _read_once(connection, row)
 
 
-def _read_once(connection: Connection, version: str, sha256: str) -> CriteriaSet:
-    if (version, sha256) not in _read:
-        _read[version, sha256] = from_definition(connection.scalar(_DEFINITION, {"version": version}))
-    return _read[version, sha256]
+def _read_once(connection: Connection, row: Row) -> CriteriaSet:
+    """The set of a row with its status of today, which the definition only had when it was loaded."""
+    key = (row.version, row.sha256, row.status)
+    if key not in _read:
+        found = from_definition(connection.scalar(_DEFINITION, {"version": row.version}))
+        _read[key] = replace(found, status=row.status)
+    return _read[key]
 
 
 def stored_sets(connection: Connection) -> list[StoredSet]:

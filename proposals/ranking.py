@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from masterplan.errors import MasterplanError
 from masterplan.language import N_
@@ -27,12 +26,8 @@ TAIL = 0.05
 MOST_IN_A_THEME = 15_000
 TOO_MANY = N_("{count} proposals of one theme are too many to rank together; narrow them with filters to {most}.")
 
-#: Totals are compared in hundredths of a point: 0 .. 10,000.
-_HUNDREDTHS = 10_000
 _MOST_IN_TWO_BYTES = 2**16 - 1
 _MOST_THREADS = 4
-#: Samples that are counted together.
-_TOGETHER = 8
 #: Above this, one table of counts fits in memory but not one for each thread.
 _MOST_PER_THREAD = 4_000
 #: What rounding to two decimals cannot tell apart.
@@ -151,6 +146,9 @@ def _following(total: np.ndarray) -> np.ndarray:
 
 def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How often each had each rank (proposals × ranks), and how often it was ahead of the following one."""
+    # Imported where it is needed: Numba takes longer to load than most commands take to run.
+    from proposals.rank_kernel import tally
+
     known = ~np.isnan(scores)
     values = np.ascontiguousarray(np.nan_to_num(scores).T)
     patterns, pattern = np.unique(known, axis=0, return_inverse=True)
@@ -160,7 +158,7 @@ def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tupl
 
     def work(samples: slice) -> tuple[np.ndarray, np.ndarray]:
         counts, ahead = np.zeros((size, size), dtype=kind), np.zeros(size, dtype=np.int64)
-        _tally(drawn[samples], values, factors[samples], pattern.ravel(), following, counts, ahead)
+        tally(drawn[samples], values, factors[samples], pattern.ravel(), following, counts, ahead)
         return counts, ahead
 
     edges = np.linspace(0, len(drawn), workers + 1).astype(int).tolist()
@@ -171,63 +169,6 @@ def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tupl
         counts += more_counts
         ahead += more_ahead
     return counts, ahead
-
-
-@njit(cache=True, nogil=True)
-def _tally(drawn, values, factors, pattern, following, counts, ahead):
-    """Rank every sample and count. A sum times the factor of the row's pattern is a total in hundredths.
-
-    Whole hundredths are ranked by counting: how many there are of each, summed from the best down, in four
-    runs at once since each addition waits for the one before it. Unsigned places spare the test for an index
-    from the end; counting a few samples together keeps a proposal's counts at hand.
-    """
-    criteria, size = values.shape
-    at = np.zeros(_HUNDREDTHS + 8, dtype=np.int32)
-    ranks = np.empty((_TOGETHER, size), dtype=np.uint32)
-    sums = np.empty(size, dtype=np.float64)
-    for start in range(0, drawn.shape[0], _TOGETHER):
-        together = min(_TOGETHER, drawn.shape[0] - start)
-        for number in range(together):
-            sums[:] = 0.0
-            for criterion in range(criteria):
-                weight = drawn[start + number, criterion]
-                for row in range(size):
-                    sums[row] += weight * values[criterion, row]
-            factor, place = factors[start + number], ranks[number]
-            least, most = np.uint32(_HUNDREDTHS), np.uint32(0)
-            for row in range(size):
-                place[row] = np.uint32(np.rint(sums[row] * factor[pattern[row]]))
-            for row in range(size):
-                least, most = min(least, place[row]), max(most, place[row])
-            for row in range(size):
-                if following[row] >= 0 and place[row] > place[following[row]]:
-                    ahead[row] += 1
-            first = np.int64(least)
-            run = (np.int64(most) - first) // 4 + 1
-            at[first : first + 4 * run] = 0
-            for row in range(size):
-                at[place[row]] += 1
-            lowest, low = at[first : first + run], at[first + run : first + 2 * run]
-            high, highest = at[first + 2 * run : first + 3 * run], at[first + 3 * run : first + 4 * run]
-            above_highest = np.int32(0)
-            above_high = np.int32(highest.sum())
-            above_low = np.int32(above_high + high.sum())
-            above_lowest = np.int32(above_low + low.sum())
-            for back in range(run):
-                step = run - 1 - back
-                one, two, three, four = lowest[step], low[step], high[step], highest[step]
-                lowest[step], low[step] = above_lowest, above_low
-                high[step], highest[step] = above_high, above_highest
-                above_lowest += one
-                above_low += two
-                above_high += three
-                above_highest += four
-            for row in range(size):
-                place[row] = at[place[row]]
-        for row in range(size):
-            mine = counts[row]
-            for number in range(together):
-                mine[ranks[number, row]] += 1
 
 
 # -- ties ----------------------------------------------------------------------------------

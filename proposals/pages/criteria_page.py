@@ -65,7 +65,10 @@ MEASURE_NAMES = {
 STATISTIC_NAMES = {"mean": N_("mean over the site"), "max": N_("the largest value met")}
 OPERATOR_SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
-_ABOUT_SET = text("SELECT source_toml, loaded_at FROM masterplan.criteria_set WHERE version = :version")
+_ABOUT_SET = text(
+    "SELECT source_toml, coalesce(published_at, loaded_at) AS since FROM masterplan.criteria_set"
+    " WHERE version = :version"
+)
 
 
 def show(view: View) -> None:
@@ -88,7 +91,7 @@ def _head(view: View, criteria: CriteriaSet, about: Any) -> None:
     status = view(SET_STATUS_NAMES[criteria.status])
     words.markdown(
         f":blue-badge[{plain(status)}] **{plain(criteria.title[view.language])}**"
-        f" · {plain(view(N_('in force since {day}'), day=day(about.loaded_at, view.language)))}"
+        f" · {plain(view(N_('in force since {day}'), day=day(about.since, view.language)))}"
     )
     words.markdown(plain(criteria.note[view.language]))
     button.download_button(

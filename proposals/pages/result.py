@@ -15,6 +15,7 @@ from masterplan.pages.plain import plain
 from masterplan.pages.shell import View
 from masterplan.place import place
 from proposals.criteria import CriteriaSet, Criterion, Gate, Scored
+from proposals.explaining import MEASURED_WORDS
 from proposals.scoring import Score, explain
 from proposals.submitting import Outcome
 
@@ -36,25 +37,6 @@ SET_STATUS_NAMES = {
     "consultation": N_("for consultation"),
     "published": N_("published"),
     "retired": N_("retired"),
-}
-#: What measures answer in words, and the classes that may cap a score.
-MEASURED_WORDS = {
-    "inside": N_("inside"),
-    "straddles": N_("across the edge"),
-    "outside": N_("outside"),
-    "underused": N_("underused land inside the intravilan"),
-    "intravilan": N_("inside the intravilan"),
-    "adjoining": N_("outside the intravilan, adjoining it"),
-    "isolated": N_("outside the intravilan, apart from it"),
-    "not_required": N_("not required"),
-    "attached": N_("attached"),
-    "missing": N_("missing"),
-    "fit": N_("the use fits the recommended mix"),
-    "misfit": N_("the use does not fit the recommended mix"),
-    "undeclared": N_("the use was not declared"),
-    "declared": N_("only declared, without a calculation"),
-    "calculation": N_("with a calculation"),
-    "verified": N_("verified"),
 }
 #: A sentence of a measure that writes the unit itself.
 _UNIT_WRITTEN = re.compile(r"\{(value|limit)\} (%|m²|m|residents)(?!\w)")

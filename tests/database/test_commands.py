@@ -61,7 +61,8 @@ def test_the_contract_has_these_commands():
         "db up", "db down", "db status", "migrate", "layers list", "layers load",
         "layers derive stormwater", "layers derive relief", "layers derive heat", "layers derive wind",
         "layers derive green-access", "criteria list",
-        "criteria check", "criteria load", "proposals import", "proposals score", "proposals export",
+        "criteria check", "criteria load", "criteria publish", "criteria retire", "criteria replay",
+        "proposals import", "proposals score", "proposals export", "proposals rank", "proposals explain",
         "demo clear", "demo seed", "worker", "serve",
     }  # fmt: skip
 

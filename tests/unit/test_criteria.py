@@ -20,6 +20,7 @@ from proposals.criteria import (
     group_weights,
     measure_specs,
     parse,
+    weights_of,
 )
 from proposals.measures import MEASURES
 
@@ -171,6 +172,46 @@ def test_every_criterion_says_why_in_one_sentence_of_each_language(shipped):
 
 def test_a_sound_small_set_has_no_faults():
     assert check(SMALL, CATALOGUE) == []
+
+
+MAYORS = """
+[[stakeholder]]
+key = "mayors"
+name_ro = "Primari"
+name_en = "Mayors"
+weights = { stops = 25 }
+"""
+
+
+def test_a_stakeholder_group_has_weights_of_its_own():
+    assert check(SMALL + MAYORS, CATALOGUE) == []
+    found = from_definition(definition(SMALL + MAYORS))
+    (mayors,) = found.stakeholders
+    assert (mayors.key, mayors.name) == ("mayors", {"ro": "Primari", "en": "Mayors"})
+    assert weights_of(found) == [10, 10]
+    assert weights_of(found, mayors) == [25, 10]
+
+
+@pytest.mark.parametrize(
+    "old,new,says",
+    [
+        ("stops = 25", "flood = 25", "flood is no criterion with a weight."),
+        ("stops = 25", "unheard = 25", "unheard is no criterion with a weight."),
+        ("stops = 25", "stops = 0", "A weight must be above zero"),
+        ("stops = 25", "", "weights must list at least one"),
+        ('name_en = "Mayors"', "", "Missing translation: name_en."),
+        ('weights = {', 'weight = {', "Unknown field: weight."),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_stakeholder_group_has_its_line(old, new, says):
+    text = SMALL + MAYORS.replace(old, new)
+    faults = check(text, CATALOGUE)
+    assert any(says in str(fault.error) for fault in faults)
+    assert all(fault.line >= _line_of(text, "[[stakeholder]]") for fault in faults)
+
+
+def test_a_stakeholder_group_comes_once():
+    assert [str(f.error) for f in check(SMALL + MAYORS + MAYORS, CATALOGUE)] == ["The key mayors is used twice."]
 
 
 def _line_of(text: str, part: str) -> int:
