@@ -8,8 +8,8 @@ from alembic import op
 
 from masterplan.database import APP_ROLE
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
