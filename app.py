@@ -30,8 +30,8 @@ from layers import documents_routes, raster_tiles  # noqa: E402
 from layers.assets import asset_address  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
 from layers.ogc_catalogue import Collections  # noqa: E402
-from masterplan import demonstration, door  # noqa: E402
-from masterplan.actors import SYSTEM  # noqa: E402
+from masterplan import demonstration, door, sign_in  # noqa: E402
+from masterplan.actors import SYSTEM, VISITOR  # noqa: E402
 from masterplan.database import transaction  # noqa: E402
 from masterplan.errors import Unavailable  # noqa: E402
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES  # noqa: E402
@@ -60,7 +60,8 @@ async def healthz(_: Request) -> Response:
 
 
 def _health_facts() -> dict[str, Any]:
-    with transaction(SYSTEM) as connection:
+    # The public's process cannot act as the system: it counts what is public.
+    with transaction(VISITOR if settings().process == "public" else SYSTEM) as connection:
         return dict(connection.execute(_HEALTH).one()._mapping)
 
 
@@ -163,10 +164,12 @@ app = st.App(
         *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
     ],
     middleware=[
-        Middleware(door.Door, names=door.known_names(), uploads=True),
+        Middleware(door.Door, names=door.known_names(), uploads=settings().process == "staff"),
         Middleware(OriginStamp),
         Middleware(PageHead),
+        Middleware(sign_in.SayFailures),
     ],
+    secrets=sign_in.streamlit_secrets(),
     on_script_error=shell.say_failure,
 )
 

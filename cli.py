@@ -23,6 +23,7 @@ def app() -> typer.Typer:
     """
     import layers.commands
     import masterplan.commands
+    import masterplan.users_commands
     import proposals.commands
     import proposals.judging_commands  # adds its commands to theirs
 
@@ -39,6 +40,7 @@ def app() -> typer.Typer:
     )
     made.add_typer(masterplan.commands.db, name="db")
     made.command()(masterplan.commands.migrate)
+    made.add_typer(masterplan.users_commands.users, name="users")
     made.add_typer(layers.commands.layers, name="layers")
     made.add_typer(proposals.commands.criteria, name="criteria")
     made.add_typer(proposals.commands.proposals, name="proposals")

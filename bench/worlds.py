@@ -23,6 +23,7 @@ for _name in ("MASTERPLAN_DATABASE_URL", "MASTERPLAN_TEST_CLUSTER_FAST", "MASTER
 from sqlalchemy import create_engine, text  # noqa: E402
 
 from masterplan import cluster, database  # noqa: E402
+from masterplan.provision import database_grants  # noqa: E402
 from masterplan.settings import settings  # noqa: E402
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
@@ -126,9 +127,8 @@ def _clone(name: str, template: str) -> None:
     database.dispose()
     _drop(name)
     _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy")
-    _administer(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-    _administer(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}")
-    _administer(f"GRANT CONNECT ON DATABASE {name} TO {database.OGC_ROLE}")
+    for statement in database_grants(name):
+        _administer(statement)
 
 
 def _drop(name: str) -> None:

@@ -16,20 +16,34 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     #: The application's own work: the worker and the command line.
     SYSTEM = "system"
+    #: Measures and scores the one submission that was just made; a page may call it, unlike the system.
+    MEASURER = "measurer"
+
+
+#: Roles that a person has; the others are the application's own.
+PEOPLE = (Role.VISITOR, Role.STAKEHOLDER, Role.UAT, Role.PLANNER, Role.ADMINISTRATOR)
+#: Roles that a process open to the public may act in; its database login can take no other.
+PUBLIC_ROLES = (Role.VISITOR, Role.STAKEHOLDER, Role.UAT, Role.MEASURER)
 
 
 @dataclass(frozen=True)
 class Actor:
     """The person, or the system, on whose behalf a transaction runs.
 
-    `uats` are SIRUTA codes; `session` names the browser session, so that
-    someone not signed in still sees what they brought themselves.
+    `user` is the number of the account of who is signed in. `uats` are SIRUTA codes; `session` names
+    the browser session, so that someone not signed in still sees what they brought themselves.
+    `receipt` is the tracking code in hand: who holds it sees what it stands for, until a decision is
+    made. `key` is the submission key of what the measurer measures. `since` is when this person
+    signed in, in seconds since 1970, 0 for who did not.
     """
 
     role: Role
     user: str = ""
     uats: tuple[str, ...] = ()
     session: str = ""
+    receipt: str = ""
+    key: str = ""
+    since: int = 0
 
     @property
     def is_staff(self) -> bool:

@@ -1,8 +1,9 @@
 """Connections to PostGIS: one login per trust, one transaction per action.
 
-Every transaction of the application says on whose behalf it runs: role, user,
-UATs and session are set transaction-locally, so nothing is left for the next
-one that borrows the connection, and row-level security reads them.
+A login by itself may do nothing. Every transaction of the application says on whose behalf it
+runs, and one hook takes the database role of that actor, with user, UATs and session, until the
+transaction ends; row-level security and grants read them. A transaction that names no actor is
+refused before it begins, and nothing is left for the next one that borrows the connection.
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from masterplan import cluster
-from masterplan.actors import VISITOR, Actor
+from masterplan.actors import VISITOR, Actor, Role
 from masterplan.errors import Unavailable
 from masterplan.language import N_
 from masterplan.secrets import secret
 from masterplan.settings import settings
 
-#: Reads and writes for the pages, under row-level security.
+#: Logs in for the pages of staff, for the worker and the command line; takes any role of an actor.
 APP_ROLE = "masterplan_app"
+#: Logs in for pages that the public reaches; can take the roles of `PUBLIC_ROLES` and no other.
+PUBLIC_APP_ROLE = "masterplan_app_public"
 #: Reads the public views for `/ogc`, nothing else.
 OGC_ROLE = "masterplan_ogc"
 #: Owns the public views; cannot log in and owns no table.
 PUBLIC_ROLE = "masterplan_public"
+#: Owns the few functions that find out who signed in; cannot log in and owns no table.
+GATE_ROLE = "masterplan_gate"
+#: What every actor may do; the roles of all actors inherit from it.
+EVERYONE = "masterplan_everyone"
 #: Owns the tables of the private cluster and migrates them.
 OWNER_ROLE = "masterplan_owner"
 
@@ -49,9 +56,14 @@ def owner_url() -> URL:
     return _login(OWNER_ROLE)
 
 
+def role_of(role: Role) -> str:
+    """The database role that a transaction on behalf of this role takes."""
+    return f"masterplan_{role.value}"
+
+
 def app_url() -> URL:
-    """The login of the pages and of the worker."""
-    return _login(APP_ROLE)
+    """The login of this process: of the public's pages where it serves only these, else of staff's."""
+    return _login(PUBLIC_APP_ROLE if settings().process == "public" else APP_ROLE)
 
 
 def ogc_url() -> URL:
@@ -69,7 +81,10 @@ def _login(role: str) -> URL:
 
 @cache
 def app_engine() -> Engine:
-    return _engine(app_url(), pool_size=10)
+    engine = _engine(app_url(), pool_size=10)
+    event.listen(engine, "begin", _act)
+    event.listen(engine, "reset", _forget)
+    return engine
 
 
 @cache
@@ -95,8 +110,7 @@ def transaction(actor: Actor = VISITOR) -> Iterator[Connection]:
     Unavailable
         When the database cannot be reached.
     """
-    with _begin(app_engine()) as connection:
-        act_as(connection, actor)
+    with _begin(app_engine().execution_options(actor=actor)) as connection:
         yield connection
 
 
@@ -131,29 +145,69 @@ def reach() -> None:
     Unavailable
         When it cannot be reached.
     """
-    with _begin(app_engine()) as connection:
+    with transaction(VISITOR) as connection:
         connection.execute(text("SELECT 1"))
 
 
-_ACT_AS = text(
-    "SELECT set_config('masterplan.role', :role, true),"
-    " set_config('masterplan.user', :user, true),"
-    " set_config('masterplan.uats', :uats, true),"
-    " set_config('masterplan.session', :session, true)"
+class NoActor(Exception):
+    """A transaction of the application was begun without saying on whose behalf: a mistake in the code."""
+
+
+_ACTOR = "masterplan_actor"
+#: As the login, which alone may call `set_config`; the last one takes the role.
+_ACT_AS = (
+    "SELECT set_config('masterplan.role', %(role)s, true), set_config('masterplan.user', %(user)s, true),"
+    " set_config('masterplan.uats', %(uats)s, true), set_config('masterplan.session', %(session)s, true),"
+    " set_config('masterplan.receipt', %(receipt)s, true), set_config('masterplan.key', %(key)s, true),"
+    " set_config('role', %(database_role)s, true)"
 )
 
 
+def _act(connection: Connection) -> None:
+    """The session hook: the first thing that every transaction of the application does."""
+    actor = connection.get_execution_options().get("actor")
+    if actor is None:
+        raise NoActor("name the actor: transaction(actor), or execution_options(actor=…)")
+    _take_role(connection, actor)
+
+
 def act_as(connection: Connection, actor: Actor) -> None:
-    """Tell row-level security who acts until the transaction ends."""
-    connection.execute(
-        _ACT_AS,
-        {
-            "role": actor.role.value,
-            "user": actor.user,
-            "uats": ",".join(actor.uats),
-            "session": actor.session,
-        },
-    )
+    """Go on with this transaction on behalf of another actor."""
+    connection.exec_driver_sql("SET LOCAL ROLE NONE")
+    _take_role(connection, actor)
+
+
+def _take_role(connection: Connection, actor: Actor) -> None:
+    connection.exec_driver_sql(_ACT_AS, {
+        "role": actor.role.value, "user": actor.user, "uats": ",".join(actor.uats), "session": actor.session,
+        "receipt": actor.receipt, "key": actor.key, "database_role": role_of(actor.role),
+    })  # fmt: skip
+    connection.info[_ACTOR] = actor
+
+
+@contextmanager
+def acting_as(connection: Connection, actor: Actor) -> Iterator[Connection]:
+    """Act as another for a moment, then as who acted before; an error ends the whole transaction."""
+    before = connection.info[_ACTOR]
+    act_as(connection, actor)
+    yield connection
+    act_as(connection, before)
+
+
+def actor_of(connection: Connection) -> Actor:
+    """On whose behalf this transaction runs."""
+    return connection.info[_ACTOR]
+
+
+def _forget(driver_connection, record, state) -> None:
+    """What the last transaction left on the connection, were it a committed SET ROLE, goes before the next."""
+    record.info.pop(_ACTOR, None)
+    if state.terminate_only:
+        return
+    driver_connection.rollback()
+    driver_connection.autocommit = True
+    driver_connection.execute("RESET ROLE; RESET ALL")
+    driver_connection.autocommit = False
 
 
 def dispose() -> None:

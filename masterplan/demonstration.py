@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from masterplan.actors import VISITOR, Actor, Role
+from masterplan.actors import Actor, Role
 from masterplan.database import transaction
 from masterplan.settings import settings
 
@@ -81,7 +81,7 @@ def actor_of(session: str, allowed: bool) -> Actor:
     visitor = Actor(Role.VISITOR, session=session)
     if not allowed or not session:
         return visitor
-    with transaction(VISITOR) as connection:
+    with transaction(visitor) as connection:
         row = connection.execute(_READ, {"session": session}).one_or_none()
     if row is None:
         return visitor

@@ -9,14 +9,19 @@ from __future__ import annotations
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from masterplan.actors import PUBLIC_ROLES, Role
 from masterplan.database import (
     APP_ROLE,
     DATABASE_AWAY,
+    EVERYONE,
+    GATE_ROLE,
     OGC_ROLE,
     OWNER_ROLE,
+    PUBLIC_APP_ROLE,
     PUBLIC_ROLE,
     admin_url,
     owner_url,
+    role_of,
 )
 from masterplan.errors import ConfigurationError, Unavailable
 from masterplan.language import N_
@@ -44,14 +49,17 @@ DANGEROUS_FUNCTIONS = (
     "pg_try_advisory_lock_shared", "pg_try_advisory_xact_lock_shared",
 )  # fmt: skip
 
-#: What the pages and the worker need back.
+#: What the pages and the worker need back, in whatever role.
 _FUNCTIONS_OF_THE_APP = (
-    "set_config", "generate_series", "repeat",
-    "pg_advisory_xact_lock", "pg_try_advisory_lock", "pg_try_advisory_xact_lock",
+    "generate_series", "repeat", "pg_advisory_xact_lock", "pg_try_advisory_lock", "pg_try_advisory_xact_lock",
 )  # fmt: skip
+#: What takes the role of an actor; no actor may call it, so that no expression changes who acts.
+_FUNCTION_OF_THE_HOOK = "set_config"
 
 #: Longest statement, per login. The worker lifts it for itself, transaction by transaction.
-STATEMENT_TIMEOUTS = {APP_ROLE: "30s", OGC_ROLE: "5s"}
+STATEMENT_TIMEOUTS = {APP_ROLE: "30s", PUBLIC_APP_ROLE: "30s", OGC_ROLE: "5s"}
+#: Actors who stage rows in temporary tables.
+_STAGING = (Role.PLANNER, Role.ADMINISTRATOR, Role.SYSTEM)
 _IDLE_TIMEOUT = "60s"
 
 
@@ -99,19 +107,39 @@ def _create_database() -> None:
 
 
 def _create_roles(connection: Connection) -> None:
-    for role in (APP_ROLE, OGC_ROLE):
-        _create_login(connection, role, "NOINHERIT")
-        _set(connection, role, "statement_timeout", STATEMENT_TIMEOUTS[role])
-        _set(connection, role, "idle_in_transaction_session_timeout", _IDLE_TIMEOUT)
+    for login, timeout in STATEMENT_TIMEOUTS.items():
+        _create_login(connection, login, "NOINHERIT")
+        _set(connection, login, "statement_timeout", timeout)
+        _set(connection, login, "idle_in_transaction_session_timeout", _IDLE_TIMEOUT)
     _set(connection, OGC_ROLE, "search_path", "api, public")
     _set(connection, OGC_ROLE, "default_transaction_read_only", "on")
-    if not _role_exists(connection, PUBLIC_ROLE):
-        connection.execute(text(f"CREATE ROLE {PUBLIC_ROLE} NOLOGIN NOINHERIT"))
-    connection.execute(text(f"GRANT {PUBLIC_ROLE} TO {_quoted(owner_url().username)}"))
-    database = _quoted(connection.scalar(text("SELECT current_database()")))
-    connection.execute(text(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"))
-    connection.execute(text(f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {APP_ROLE}"))
-    connection.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {OGC_ROLE}"))
+    for role in (PUBLIC_ROLE, GATE_ROLE):
+        _create_group(connection, role, "NOINHERIT")
+        connection.execute(text(f"GRANT {role} TO {_quoted(owner_url().username)}"))
+    _create_group(connection, EVERYONE, "NOINHERIT")
+    for role in Role:
+        _create_group(connection, role_of(role), "INHERIT")
+        connection.execute(text(f"GRANT {EVERYONE} TO {role_of(role)}"))
+        connection.execute(text(f"GRANT {role_of(role)} TO {APP_ROLE}"))
+        if role in PUBLIC_ROLES:
+            connection.execute(text(f"GRANT {role_of(role)} TO {PUBLIC_APP_ROLE}"))
+    for statement in database_grants(connection.scalar(text("SELECT current_database()"))):
+        connection.execute(text(statement))
+
+
+def database_grants(name: str) -> list[str]:
+    """Who may connect to the database called `name`, and who makes temporary tables there."""
+    database, staging = _quoted(name), ", ".join(role_of(role) for role in _STAGING)
+    return [
+        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC, {APP_ROLE}",
+        f"GRANT CONNECT ON DATABASE {database} TO {', '.join(STATEMENT_TIMEOUTS)}",
+        f"GRANT TEMPORARY ON DATABASE {database} TO {staging}",
+    ]
+
+
+def _create_group(connection: Connection, role: str, options: str) -> None:
+    if not _role_exists(connection, role):
+        connection.execute(text(f"CREATE ROLE {role} NOLOGIN {options}"))
 
 
 def _create_login(connection: Connection, role: str, options: str) -> None:
@@ -172,8 +200,12 @@ def _revoke_dangerous_functions(connection: Connection) -> None:
     owner = _quoted(owner_url().username)
     for signature in connection.scalars(_SIGNATURES, {"names": list(DANGEROUS_FUNCTIONS)}).all():
         connection.execute(text(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC"))
-    for signature in connection.scalars(_SIGNATURES, {"names": list(_FUNCTIONS_OF_THE_APP)}).all():
-        connection.execute(text(f"GRANT EXECUTE ON FUNCTION {signature} TO {APP_ROLE}, {owner}"))
+    for names, users in (
+        (list(_FUNCTIONS_OF_THE_APP), f"{EVERYONE}, {owner}"),
+        ([_FUNCTION_OF_THE_HOOK], f"{APP_ROLE}, {PUBLIC_APP_ROLE}, {owner}"),
+    ):
+        for signature in connection.scalars(_SIGNATURES, {"names": names}).all():
+            connection.execute(text(f"GRANT EXECUTE ON FUNCTION {signature} TO {users}"))
 
 
 def functions_left_open(connection: Connection) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -38,6 +38,16 @@ class Settings(BaseSettings):
     port: int = Field(default=8501, validation_alias="PORT")
     #: An online basemap by its name in xyzservices; none is needed, and none is asked unless named.
     basemap: str | None = None
+    #: "staff" serves every page; "public" one that the public reaches, whose database login cannot be staff.
+    process: Literal["staff", "public"] = "staff"
+    #: The provider of sign-in, unless Streamlit's secrets.toml has one: all four or none (`docs/sign-in.md`).
+    sign_in_metadata_url: str | None = None
+    sign_in_client_id: str | None = None
+    sign_in_client_secret: str | None = Field(default=None, repr=False)
+    #: The address that people open, to which the provider sends them back.
+    sign_in_address: str | None = None
+    #: Longest time from signing in to signing in again, whatever the provider allows.
+    session_hours: int = Field(default=12, ge=1, le=720)
     #: Addresses and networks of the proxy in front, comma-separated; only its X-Forwarded-For is believed.
     trusted_proxy: str = ""
     #: Shows the role switch, if the other conditions of `masterplan.demonstration` hold too.

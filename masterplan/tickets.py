@@ -27,11 +27,13 @@ _LIFETIME_S = 12 * 3600
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a route may do for whom: the session and user that asked, and the asked-for filter."""
+    """What a route may do for whom: the session and user that asked, the asked-for filter, and since when
+    the user is signed in (seconds since 1970; 0 for who is not)."""
 
     session: str
     user: str
     filter: dict[str, Any]
+    since: int = 0
 
 
 @cache
@@ -43,7 +45,8 @@ def sign(ticket: Ticket, now: float | None = None) -> str:
     """The ticket as text for an address; equal tickets within an hour are equal texts."""
     start = int((time.time() if now is None else now) // _STEP_S * _STEP_S)
     expires = start + _STEP_S + _LIFETIME_S
-    return _serializer().dumps({"s": ticket.session, "u": ticket.user, "f": ticket.filter, "e": expires})
+    content = {"s": ticket.session, "u": ticket.user, "f": ticket.filter, "i": ticket.since, "e": expires}
+    return _serializer().dumps(content)
 
 
 def read(signed: str, now: float | None = None) -> Ticket:
@@ -60,4 +63,4 @@ def read(signed: str, now: float | None = None) -> Ticket:
         raise Forbidden(N_("This address is not valid. Open it again from the page.")) from forged
     if content["e"] < (time.time() if now is None else now):
         raise Forbidden(N_("This address has expired. Reload the page."))
-    return Ticket(content["s"], content["u"], content["f"])
+    return Ticket(content["s"], content["u"], content["f"], content["i"])

@@ -310,7 +310,7 @@ def export(
     kind: Annotated[str | None, typer.Option(metavar="WORD", help="observation or proposal.")] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORD", help="submitted, published or hidden; repeatable: any of them."),
+        typer.Option(metavar="WORD", help="submitted, published, hidden or withdrawn; repeatable: any of them."),
     ] = None,
     theme: Annotated[
         list[str] | None,

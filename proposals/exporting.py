@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Text, literal_column, select, text
 from sqlalchemy.exc import OperationalError
 
 from masterplan.actors import Actor
-from masterplan.database import DATABASE_AWAY, act_as, app_engine
+from masterplan.database import DATABASE_AWAY, app_engine
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
@@ -93,9 +93,10 @@ def _snapshot(actor: Actor) -> Generator[Connection, None, None]:
     """A read-only transaction that sees one state of the database from its first to its last statement."""
     try:
         with app_engine().connect() as opened:
-            connection = opened.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection = opened.execution_options(
+                actor=actor, isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
             with connection.begin():
-                act_as(connection, actor)
                 connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {_SLOWEST_PIECE}"))
                 connection.execute(text("SET LOCAL timezone = 'UTC'"))
                 yield connection

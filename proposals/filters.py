@@ -19,7 +19,7 @@ from masterplan.language import N_
 from proposals.criteria import THEMES
 
 KINDS = ("observation", "proposal")
-STATUSES = ("submitted", "published", "hidden")
+STATUSES = ("submitted", "published", "hidden", "withdrawn")
 AUTHOR_KINDS = ("institution", "uat", "company", "ngo", "owners_association", "professional", "citizen")
 GATE_VERDICTS = ("pass", "note", "person", "fail", "not_assessed")
 OPERATORS = (">=", "<=", ">", "<", "=")

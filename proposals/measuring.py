@@ -418,15 +418,21 @@ def _replace_scores(connection: Connection, rows: list[tuple[int, str, Score]]) 
             text("DELETE FROM masterplan.score WHERE criteria_set = :version AND proposal_id = ANY(:ids)"),
             {"version": version, "ids": ids},
         )
-    columns = "proposal_id, criteria_set, total, coverage, recommendation, results"
-    with (
-        connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY masterplan.score ({columns}) FROM STDIN") as copy,
-    ):
-        for proposal_id, version, score in rows:
-            copy.write_row((
-                proposal_id, version, score.total, score.coverage, score.recommendation, results_json(score),
-            ))  # fmt: skip
+    # As arrays in one statement: COPY refuses a table with row-level security.
+    columns = zip(*(
+        (proposal_id, version, score.total, score.coverage, score.recommendation, results_json(score))
+        for proposal_id, version, score in rows
+    ), strict=True)  # fmt: skip
+    if rows:
+        connection.exec_driver_sql(_STORE_SCORES, tuple(map(list, columns)))
+
+
+_STORE_SCORES = """
+    INSERT INTO masterplan.score (proposal_id, criteria_set, total, coverage, recommendation, results)
+    SELECT id, version, total, coverage, recommendation, results::jsonb
+    FROM unnest(%b::bigint[], %b::text[], %b::float8[], %b::float8[], %b::text[], %b::text[])
+        AS s(id, version, total, coverage, recommendation, results)
+"""
 
 
 def _layer_facts(connection: Connection) -> dict[tuple[str, int], LayerFact]:

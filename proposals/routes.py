@@ -17,6 +17,7 @@ from starlette.routing import Route
 from layers.tiles import MEDIA_TYPE as TILE_MEDIA_TYPE
 from layers.tiles import TileAddress
 from masterplan import tickets
+from masterplan.accounts import actor_of_ticket
 from masterplan.actors import VISITOR, Actor
 from masterplan.database import transaction
 from masterplan.demonstration import actor_of, is_allowed
@@ -42,18 +43,18 @@ _STAMP_GOOD_FOR_S = 2.0
 _STAFF_ONLY = N_("This is for planners. Choose that role on the page and open the address again.")
 
 
-def staff_tiles(session: str, user: str, wanted: ProposalFilter) -> str:
+def staff_tiles(session: str, user: str, wanted: ProposalFilter, since: int = 0) -> str:
     """The address template of the tiles that staff see of a filter, stable while both stay the same."""
-    return f"{_STAFF_TILES}?t={_ticket(session, user, wanted)}"
+    return f"{_STAFF_TILES}?t={_ticket(session, user, wanted, since)}"
 
 
-def staff_export(session: str, user: str, wanted: ProposalFilter, language: str) -> str:
+def staff_export(session: str, user: str, wanted: ProposalFilter, language: str, since: int = 0) -> str:
     """The address of the download of a filter; what goes wrong is said in `language`."""
-    return f"{_EXPORT}?t={_ticket(session, user, wanted)}&lang={language}"
+    return f"{_EXPORT}?t={_ticket(session, user, wanted, since)}&lang={language}"
 
 
-def _ticket(session: str, user: str, wanted: ProposalFilter) -> str:
-    return quote(tickets.sign(tickets.Ticket(session, user, wanted.to_dict())))
+def _ticket(session: str, user: str, wanted: ProposalFilter, since: int) -> str:
+    return quote(tickets.sign(tickets.Ticket(session, user, wanted.to_dict(), since)))
 
 
 def routes(provider_configured: Callable[[], bool]) -> list[Route]:
@@ -65,7 +66,10 @@ def routes(provider_configured: Callable[[], bool]) -> list[Route]:
     def asked_by_staff(request: Request) -> tuple[Actor, dict[str, Any]]:
         """Who asks, by their role at this moment, and for which filter, not yet checked."""
         ticket = tickets.read(request.query_params.get("t", ""))
-        actor = actor_of(ticket.session, allowed=is_allowed(request.headers, provider_configured()))
+        if ticket.since:
+            actor = actor_of_ticket(ticket.user, ticket.since, ticket.session)
+        else:
+            actor = actor_of(ticket.session, allowed=is_allowed(request.headers, provider_configured()))
         if not actor.is_staff or actor.user != ticket.user:
             raise Forbidden(_STAFF_ONLY)
         return actor, ticket.filter

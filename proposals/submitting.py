@@ -1,15 +1,14 @@
 """Submitting: one transaction from what a person sends to a stored, measured and scored row.
 
 The submission key is unique, so a double click, a reload or a retry finds the first row again.
-The row is inserted on behalf of the person, under their row-level security; measuring and scoring
-are the system's work, in the same transaction.
+The row is inserted on behalf of the person, under their row-level security; the measurer, who sees
+nothing else that is not public, measures and scores it in the same transaction.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -20,8 +19,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
-from masterplan.actors import SYSTEM, Actor, Role
-from masterplan.database import act_as, transaction
+from masterplan.actors import Actor, Role
+from masterplan.database import act_as, acting_as, actor_of, transaction
 from masterplan.errors import Forbidden, InputError, MasterplanError, NotFound
 from masterplan.jobs import enqueue
 from masterplan.language import N_
@@ -114,7 +113,7 @@ def submit(submission: Submission, actor: Actor, origin: str = "", consultation:
         created = _insert(connection, checked, actor, criteria.version)
         if created:
             count_in(connection, actor, origin, consultation)
-        act_as(connection, SYSTEM)
+        act_as(connection, Actor(Role.MEASURER, key=str(submission.submission_key)))
         if not created:
             row = connection.execute(_BY_KEY, {"key": submission.submission_key}).one()
             return _outcome(connection, row)
@@ -178,10 +177,6 @@ _RESULT = """
 """
 _BY_KEY = text(_RESULT + "WHERE p.submission_key = :key")
 _BY_RECEIPT = text(_RESULT + "WHERE p.receipt = :receipt")
-#: Who holds the code of what was never public is its author; what was hidden since stays hidden.
-_BY_CODE_IN_HAND = text(
-    _RESULT + "WHERE p.receipt = :receipt AND (p.status = 'submitted' OR p.session = nullif(:session, ''))"
-)
 
 
 def _insert(connection: Connection, checked: Checked, actor: Actor, criteria_set: str) -> bool:
@@ -250,10 +245,9 @@ def load_result(connection: Connection, receipt: str, session: str = "") -> Outc
         When there is none, or not for this person.
     """
     wanted = receipts.normalise(receipt)
-    row = connection.execute(_BY_RECEIPT, {"receipt": wanted}).one_or_none()
-    if row is None:
-        with _as_system(connection):
-            row = connection.execute(_BY_CODE_IN_HAND, {"receipt": wanted, "session": session}).one_or_none()
+    asking = actor_of(connection)
+    with acting_as(connection, replace(asking, receipt=wanted, session=session or asking.session)):
+        row = connection.execute(_BY_RECEIPT, {"receipt": wanted}).one_or_none()
     if row is None:
         said = moderation_of(connection, wanted)
         if said is not None and said.status == "hidden":
@@ -278,24 +272,6 @@ def moderation_of(connection: Connection, receipt: str) -> Moderation | None:
     """What became of a submission, for who holds its tracking code; None while nobody moderated it."""
     row = connection.execute(_LAST_MODERATION, {"receipt": receipt}).one_or_none()
     return None if row is None else Moderation(**row._mapping)
-
-
-_ACTING = text("""
-    SELECT current_setting('masterplan.role') AS role, current_setting('masterplan.user') AS user_name,
-        current_setting('masterplan.uats') AS uats, current_setting('masterplan.session') AS session
-""")
-
-
-@contextmanager
-def _as_system(connection: Connection) -> Iterator[None]:
-    """Act as the system for a moment, then as who acted before."""
-    before = connection.execute(_ACTING).one()
-    act_as(connection, SYSTEM)
-    try:
-        yield
-    finally:
-        uats = tuple(filter(None, before.uats.split(",")))
-        act_as(connection, Actor(Role(before.role), before.user_name, uats, before.session))
 
 
 # -- many ----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ import pytest  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 
 from masterplan import cluster, database, demonstration  # noqa: E402
+from masterplan.provision import database_grants  # noqa: E402
 from masterplan.settings import settings  # noqa: E402
 
 # Servers that tests open in this process listen on loopback only.
@@ -107,9 +108,8 @@ def _clone(name: str, template: str) -> Iterator[str]:
     with _alone("clone"):
         _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy")
-        _administer(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        _administer(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}")
-        _administer(f"GRANT CONNECT ON DATABASE {name} TO {database.OGC_ROLE}")
+        for statement in database_grants(name):
+            _administer(statement)
     use_database(name)
     yield name
     database.dispose()
@@ -139,8 +139,7 @@ def connection(database_name: str):
     """The application's connection acting as the system; what a test writes is rolled back."""
     from masterplan.actors import SYSTEM
 
-    with database.app_engine().connect() as opened:
+    with database.app_engine().execution_options(actor=SYSTEM).connect() as opened:
         transaction = opened.begin()
-        database.act_as(opened, SYSTEM)
         yield opened
         transaction.rollback()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,19 +16,17 @@ from masterplan.actors import VISITOR, Actor, Role
 from masterplan.database import reach, transaction
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
+from masterplan.pages import sign_in
 from masterplan.pages.plain import plain
+from masterplan.pages.sign_in import ROLE_NAMES, provider_configured
 from masterplan.place import place
 
 log = logging.getLogger(__name__)
 
 #: Given for every page: Streamlit would fetch a page's own icon from another host.
 ICON = Path(__file__).with_name("icon.svg")
+ACCOUNTS_PAGE = Path(__file__).with_name("accounts_page.py")
 LANGUAGE_NAMES = {"ro": "Română", "en": "English"}
-ROLE_NAMES = {
-    Role.VISITOR: N_("visitor"),
-    Role.UAT: N_("UAT representative"),
-    Role.PLANNER: N_("planner"),
-}
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,27 @@ def demonstration_allowed() -> bool:
     return demonstration.is_allowed(headers, provider_configured=provider_configured())
 
 
-def provider_configured() -> bool:
-    """Whether sign-in is set up: then nobody plays a role."""
-    return "auth" in st.secrets if st.secrets.load_if_toml_exists() else False
-
-
 def actor() -> Actor:
     """Who acts now; the role is read from the database on every run."""
+    if provider_configured():
+        return sign_in.actor(session_id())
     return demonstration.actor_of(session_id(), demonstration_allowed())
+
+
+def acts_as(role: Role) -> bool:
+    """Whether the person acts in this role; while the database is away, nobody does."""
+    try:
+        return actor().role is role
+    except Unavailable:
+        return False
+
+
+def now(view: View) -> View:
+    """The view of this moment: a fragment runs again without its page, and the role may have changed since."""
+    fresh = replace(view, actor=actor())
+    if fresh.actor != view.actor and provider_configured():
+        sign_in.notices(fresh.actor, fresh.language)
+    return fresh
 
 
 def run_page(show: Callable[[View], None]) -> None:
@@ -85,6 +96,8 @@ def run_page(show: Callable[[View], None]) -> None:
         _say_away(away, chosen)
         st.button(translator(chosen)(N_("Try again")))
         view = View(chosen, VISITOR)
+    if provider_configured():
+        sign_in.notices(view.actor, chosen)
     with said(chosen):
         show(view)
     disclaimer(chosen)
@@ -160,16 +173,18 @@ def look(chosen: str) -> None:
 
 
 def switches() -> None:
-    """Language, and where allowed the demonstration's role, in the sidebar."""
+    """Language, and who is signed in or, where allowed, the demonstration's role, in the sidebar."""
     chosen = language()
     with st.sidebar:
         _language_switch(chosen)
-        if demonstration_allowed():
-            try:
+        try:
+            if provider_configured():
+                sign_in.box(actor(), chosen)
+            elif demonstration_allowed():
                 _role_switch(chosen)
-            except Unavailable:
-                # The page itself says that the database is away.
-                return
+        except Unavailable:
+            # The page itself says that the database is away.
+            return
 
 
 def _language_switch(chosen: str) -> None:

@@ -303,7 +303,7 @@ def _counts(view: View, counts: Mapping[str | None, int], names: Mapping[str, st
 
 def _download(view: View, wanted: ProposalFilter) -> None:
     """A link and not a button: the file streams from the server and never passes through the page."""
-    address = staff_export(view.actor.session, view.actor.user, wanted, view.language)
+    address = staff_export(view.actor.session, view.actor.user, wanted, view.language, view.actor.since)
     style = (
         "display:block;text-align:center;padding:0.45rem 0.75rem;border:1px solid #0f5c5c;border-radius:0.4rem;"
         "color:#ffffff;background:#0f5c5c;text-decoration:none"
@@ -334,7 +334,7 @@ def _map_and_details(view: View, wanted: ProposalFilter, uats: Mapping[str, str]
     changes = st.session_state.setdefault("desk_changes", 0)
     reply = draw_map(
         MapState(
-            proposals=f"{staff_tiles(view.actor.session, view.actor.user, wanted)}&n={changes}",
+            proposals=f"{staff_tiles(view.actor.session, view.actor.user, wanted, view.actor.since)}&n={changes}",
             outline=opened.geometry if opened else None,
         ),
         language=view.language, key="desk_map", height=MAP_HEIGHT_PX, drawing=False,

@@ -15,11 +15,13 @@ from proposals.pages.form import AUTHOR_NAMES, CHANNEL_NAMES, STAGE_NAMES, THEME
 from proposals.selecting import ProposalDetails, ProposalRow
 
 KIND_NAMES = {"observation": N_("observation"), "proposal": N_("project proposal")}
-STATUS_NAMES = {"submitted": N_("received"), "published": N_("public"), "hidden": N_("hidden")}
+STATUS_NAMES = {"submitted": N_("received"), "published": N_("public"), "hidden": N_("hidden"),
+                "withdrawn": N_("withdrawn")}  # fmt: skip
 STATUS_BADGES = {
     "submitted": (N_("received, not public yet"), ":material/schedule:", "orange"),
     "published": (N_("public"), ":material/public:", "green"),
     "hidden": (N_("hidden"), ":material/visibility_off:", "gray"),
+    "withdrawn": (N_("withdrawn by its author"), ":material/undo:", "gray"),
 }
 
 #: High enough that Streamlit breaks lines (it does above 64 px), so that a title or a theme is read whole.

@@ -16,7 +16,7 @@ from masterplan.errors import MasterplanError
 from masterplan.formats import number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
-from masterplan.pages.shell import View, run_page, said
+from masterplan.pages.shell import View, now, run_page, said
 from masterplan.place import place
 from proposals.locating import Located, locate, locate_typed
 from proposals.pages import form
@@ -58,6 +58,7 @@ def show(view: View) -> None:
 @st.fragment
 def workspace(view: View) -> None:
     """The map and what is beside it rerun together, without the rest of the page."""
+    view = now(view)
     desk: Desk = st.session_state.setdefault("map_desk", Desk())
     # Before the map is drawn: it rings the place that this very run is about.
     news = take_news(MAP_KEY)

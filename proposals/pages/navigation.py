@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from masterplan.actors import Role
 from masterplan.language import N_, translator
 from masterplan.pages import shell
 from masterplan.place import place
@@ -20,6 +21,9 @@ pages = [
     st.Page("desk_page.py", title=_(N_("Analysis and decision")), icon=":material/fact_check:", url_path="analiza"),
     st.Page("about_page.py", title=_(N_("About")), icon=":material/info:", url_path="despre"),
 ]
+if shell.acts_as(Role.ADMINISTRATOR):
+    pages.append(st.Page(shell.ACCOUNTS_PAGE, title=_(N_("Accounts")), icon=":material/manage_accounts:",
+                         url_path="conturi"))  # fmt: skip
 
 shown = st.navigation(pages)
 shell.switches()

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from masterplan import database
+from masterplan.provision import database_grants
 from tests.browser.conftest import Server, Watched, map_of, start_server, wait_for
 from tests.conftest import _administer
 
@@ -30,8 +31,8 @@ def away(template_database: str, tmp_path):
 
 def come_back(name: str, template: str) -> None:
     _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE}")
-    _administer(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {database.APP_ROLE}")
-    _administer(f"GRANT CONNECT ON DATABASE {name} TO {database.OGC_ROLE}")
+    for statement in database_grants(name):
+        _administer(statement)
 
 
 def ask(server: Server, path: str) -> tuple[int, dict]:
@@ -87,7 +88,7 @@ def test_a_failure_that_nobody_foresaw_is_a_sentence_and_goes_to_the_log(
     def may_read(word: str) -> None:
         preposition = {"GRANT": "TO", "REVOKE": "FROM"}[word]
         with database.owner_transaction() as connection:
-            connection.execute(text(f"{word} SELECT ON masterplan.criteria_set {preposition} {database.APP_ROLE}"))
+            connection.execute(text(f"{word} SELECT ON masterplan.criteria_set {preposition} {database.EVERYONE}"))
 
     may_read("REVOKE")
     try:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from masterplan import jobs
+from masterplan import database, jobs
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.database import owner_transaction, transaction
 from masterplan.errors import Forbidden, InputError
@@ -38,6 +38,18 @@ def observation(**given) -> Submission:
         ),
         **given,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _accounts(database_name: str):
+    """Numbers 7 and 8 are people who signed in once."""
+    engine = create_engine(database.admin_url())
+    with engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO masterplan.account (id, issuer, subject) OVERRIDING SYSTEM VALUE"
+            " VALUES (7, 'https://login.example', 'ana'), (8, 'https://login.example', 'dan')"
+        ))  # fmt: skip
+    engine.dispose()
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,7 @@ def test_with_its_extensions_there_it_migrates_serves_and_says_which_lock_is_mis
     migrate()
     migrate()
     with database.transaction() as connection:
-        assert connection.scalar(text("SELECT current_user")) == database.APP_ROLE
+        assert connection.scalar(text("SELECT session_user")) == database.APP_ROLE
         assert connection.scalar(text("SELECT count(*) FROM masterplan.edition")) == 1
     with database.owner_transaction() as connection:
         assert connection.scalar(text("SELECT current_user")) == OWNER

@@ -7,8 +7,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from masterplan import database
-from masterplan.actors import SYSTEM, VISITOR, Actor, Role
+from masterplan.actors import PUBLIC_ROLES, SYSTEM, VISITOR, Actor, Role
 from masterplan.database import transaction
+from masterplan.settings import settings
 
 INSERT = text("""
 INSERT INTO masterplan.proposal (receipt, submission_key, kind, status, channel, author_kind, theme, title,
@@ -63,12 +64,13 @@ def test_a_published_one_is_seen_by_everyone():
 
 def test_only_planners_change_a_status():
     receipt = bring(ANA)
-    for actor in (ANA, DAN, MIROSLAVA, VISITOR):
-        with transaction(actor) as connection:
-            changed = connection.execute(
-                text("UPDATE masterplan.proposal SET status = 'published' WHERE receipt = :r"), {"r": receipt}
-            )
-        assert changed.rowcount == 0
+    publish = text("UPDATE masterplan.proposal SET status = 'published' WHERE receipt = :r")
+    for actor in (ANA, DAN, VISITOR):
+        with pytest.raises(ProgrammingError, match="permission denied"), transaction(actor) as connection:
+            connection.execute(publish, {"r": receipt})
+    with transaction(MIROSLAVA) as connection:
+        assert connection.execute(publish, {"r": receipt}).rowcount == 0
+    assert receipt not in seen_by(VISITOR)
 
 
 @pytest.mark.parametrize("changed", [
@@ -87,44 +89,229 @@ def test_a_uat_speaks_for_itself_and_never_for_another():
         bring(CIUREA, kind="proposal", behalf="97919")
 
 
-def test_contacts_are_left_by_anyone_and_read_by_planners_only():
-    receipt = bring(ANA)
-    with transaction(ANA) as connection:
-        connection.execute(text(
-            "INSERT INTO masterplan.contact (proposal_id, email, consent_version)"
-            " SELECT id, 'canary@example.org', '1' FROM masterplan.proposal WHERE receipt = :r"
-        ), {"r": receipt})  # fmt: skip
-    emails = text("SELECT count(*) FROM masterplan.contact WHERE email = 'canary@example.org'")
-    for actor, expected in ((ANA, 0), (DAN, 0), (MIROSLAVA, 0), (VISITOR, 0), (PLANNER, 1)):
-        with transaction(actor) as connection:
-            assert connection.scalar(emails) == expected, actor
-
-
-@pytest.mark.parametrize("actor", [ANA, MIROSLAVA, PLANNER, SYSTEM])
-def test_nobody_deletes_what_a_person_brought(actor):
-    receipt = bring(ANA)
-    with transaction(actor) as connection:
-        assert connection.execute(text("DELETE FROM masterplan.proposal WHERE NOT demo")).rowcount == 0
-    assert receipt in seen_by(PLANNER)
-
-
-def test_without_a_role_nothing_can_be_brought_and_only_the_public_is_seen():
-    held = bring(ANA)
-    with database.app_engine().begin() as connection:
-        seen = set(connection.scalars(text("SELECT receipt FROM masterplan.proposal")))
-    assert held not in seen
-    with pytest.raises(ProgrammingError, match="row-level security"), database.app_engine().begin() as connection:
-        connection.execute(INSERT, {"receipt": "x", "key": uuid4(), "kind": "observation", "status": "submitted",
-                                    "channel": "online", "behalf": None, "session": "", "demo": False})  # fmt: skip
-
-
-def test_a_role_does_not_outlive_its_transaction():
-    """The pool hands the same connection to the next one, who must not inherit a role."""
+def test_contacts_are_read_by_planners_only_and_left_by_the_measurer_of_that_submission():
+    mine, others = bring(ANA, key=(key := uuid4())), bring(ANA)
+    leave = text(
+        "INSERT INTO masterplan.contact (proposal_id, email, consent_version) VALUES (:id, 'canary@example.org', '1')"
+    )
     with transaction(PLANNER) as connection:
+        number = dict(connection.execute(text("SELECT receipt, id FROM masterplan.proposal")).all())
+    measurer = Actor(Role.MEASURER, key=str(key))
+    with transaction(measurer) as connection:
+        connection.execute(leave, {"id": number[mine]})
+    with pytest.raises(ProgrammingError, match="row-level security"), transaction(measurer) as connection:
+        connection.execute(leave, {"id": number[others]})
+    emails = text("SELECT count(*) FROM masterplan.contact WHERE email = 'canary@example.org'")
+    for actor in (ANA, DAN, MIROSLAVA, VISITOR, measurer):
+        with pytest.raises(ProgrammingError, match="permission denied"), transaction(actor) as connection:
+            connection.execute(emails)
+    with transaction(PLANNER) as connection:
+        assert connection.scalar(emails) == 1
+
+
+@pytest.mark.parametrize("actor", [ANA, MIROSLAVA, PLANNER])
+def test_nobody_deletes_what_a_person_brought(actor):
+    bring(ANA)
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction(actor) as connection:
+        connection.execute(text("DELETE FROM masterplan.proposal"))
+
+
+def test_the_system_deletes_demonstration_rows_only():
+    kept, gone = bring(ANA), bring(SYSTEM, demo=True)
+    with transaction(SYSTEM) as connection:
+        connection.execute(text("DELETE FROM masterplan.proposal"))
+    assert kept in seen_by(PLANNER)
+    assert gone not in seen_by(PLANNER)
+
+
+# -- who acts, in every transaction ----------------------------------------------------------
+
+
+def test_a_transaction_that_names_no_actor_is_refused():
+    with pytest.raises(database.NoActor), database.app_engine().begin():
+        pass
+    with pytest.raises(database.NoActor), database.app_engine().connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("login", [database.APP_ROLE, database.PUBLIC_APP_ROLE])
+@pytest.mark.parametrize("statement", [
+    "SELECT 1 FROM masterplan.proposal", "SELECT 1 FROM masterplan.layer", "SELECT 1 FROM api.rings",
+    "INSERT INTO masterplan.job (kind) VALUES ('x')", "CREATE TEMPORARY TABLE x (a int)",
+])  # fmt: skip
+def test_a_login_by_itself_may_do_nothing(login, statement):
+    with pytest.raises(ProgrammingError, match="permission denied"), _raw(login).begin() as connection:
+        connection.execute(text(statement))
+
+
+def _raw(login: str):
+    """The login without our session hook, as other code would use it; one connection in the pool."""
+    return create_engine(database._login(login), pool_size=1, max_overflow=0)
+
+
+def test_a_committed_set_role_leaks_from_a_pool_but_not_from_ours():
+    engine = _raw(database.APP_ROLE)
+    with engine.begin() as connection:
+        connection.execute(text("SET ROLE masterplan_planner"))
+    with engine.begin() as connection:
+        leaked = connection.scalar(text("SELECT current_user"))
+    engine.dispose()
+    assert leaked == "masterplan_planner", "why the hook exists"
+
+    with transaction(VISITOR) as connection:
         process = connection.scalar(text("SELECT pg_backend_pid()"))
-    with database.app_engine().begin() as connection:
-        assert connection.scalar(text("SELECT pg_backend_pid()")) == process
-        assert connection.scalar(text("SELECT masterplan.acting_role()")) == ""
+        connection.execute(text("SET ROLE masterplan_administrator"))
+        connection.execute(text("SET masterplan.session = 'of somebody else'"))
+        connection.execute(text("SET search_path = pg_temp"))
+    with transaction(ANA) as connection:
+        now = connection.execute(text(
+            "SELECT pg_backend_pid(), current_user, current_setting('masterplan.session'),"
+            " current_setting('search_path')"
+        )).one()  # fmt: skip
+    assert now == (process, "masterplan_visitor", "ana", '"$user", public')
+    driver = database.app_engine().raw_connection()
+    left = driver.execute("SELECT current_user, current_setting('masterplan.session', true)").fetchone()
+    driver.close()
+    assert left == ("masterplan_app", ""), "between two transactions the connection is nobody's"
+
+
+def test_an_error_leaves_nothing_behind_either():
+    with pytest.raises(ProgrammingError), transaction(PLANNER) as connection:
+        connection.execute(text("SELECT 1 FROM masterplan.no_such_table"))
+    with transaction(VISITOR) as connection:
+        assert connection.scalar(text("SELECT current_user")) == "masterplan_visitor"
+
+
+@pytest.mark.parametrize("setting", ["masterplan.role", "masterplan.user", "masterplan.uats", "role"])
+def test_no_expression_changes_who_acts(setting):
+    """What an injected value could reach inside a query: a function, but no statement of its own."""
+    denied = pytest.raises(ProgrammingError, match="permission denied for function set_config")
+    with denied, transaction(ANA) as connection:
+        connection.execute(text("SELECT set_config(:name, 'masterplan_planner', true)"), {"name": setting})
+
+
+def test_acting_as_another_for_a_moment_ends():
+    with transaction(ANA) as connection:
+        with database.acting_as(connection, PLANNER):
+            assert connection.scalar(text("SELECT current_user")) == "masterplan_planner"
+        assert connection.scalar(text("SELECT current_user")) == "masterplan_visitor"
+        assert database.actor_of(connection) == ANA
+
+
+# -- the logins ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role not in PUBLIC_ROLES])
+def test_the_public_login_cannot_become_staff(role):
+    engine = _raw(database.PUBLIC_APP_ROLE)
+    with pytest.raises(ProgrammingError, match="permission denied to set role"), engine.begin() as connection:
+        connection.execute(text(f"SET ROLE {database.role_of(role)}"))
+    engine.dispose()
+
+
+def test_a_public_process_submits_and_shows_results_with_its_own_login(monkeypatch):
+    from proposals.submitting import load_result, submit
+    from tests.database.test_submitting import observation
+
+    database.dispose()
+    monkeypatch.setenv("MASTERPLAN_PROCESS", "public")
+    settings.cache_clear()
+    try:
+        outcome = submit(observation(email="ana@exemplu.ro"), ANA)
+        with transaction(DAN) as connection:
+            assert connection.scalar(text("SELECT session_user")) == "masterplan_app_public"
+            assert load_result(connection, outcome.receipt).score == outcome.score
+        with pytest.raises(ProgrammingError, match="permission denied to set role"), transaction(PLANNER):
+            pass
+    finally:
+        database.dispose()
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_logins_inherit_nothing_and_wait_for_nobody_for_long():
+    with transaction(SYSTEM) as connection:
+        rows = connection.execute(text(
+            "SELECT rolname, rolinherit, rolsuper, rolbypassrls, rolcreaterole, rolconfig FROM pg_roles"
+            " WHERE rolname LIKE 'masterplan\\_%' AND rolcanlogin"
+        )).all()  # fmt: skip
+    logins = {row.rolname: row for row in rows}
+    assert set(logins) == {"masterplan_owner", "masterplan_app", "masterplan_app_public", "masterplan_ogc"}
+    for name in ("masterplan_app", "masterplan_app_public", "masterplan_ogc"):
+        assert not any(logins[name][1:5]), name
+        limits = {entry.partition("=")[0] for entry in logins[name].rolconfig}
+        assert limits >= {"statement_timeout", "idle_in_transaction_session_timeout"}, name
+
+
+def test_a_transaction_left_open_is_ended(monkeypatch):
+    with transaction(VISITOR) as connection:
+        limits = [connection.scalar(text(f"SHOW {name}")) for name in
+                  ("statement_timeout", "idle_in_transaction_session_timeout")]  # fmt: skip
+    assert limits == ["30s", "1min"]
+
+
+def test_every_table_is_locked_also_for_its_owner():
+    with transaction(SYSTEM) as connection:
+        tables = connection.execute(text(
+            "SELECT relname, relrowsecurity AND relforcerowsecurity AS locked FROM pg_class"
+            " WHERE relnamespace = 'masterplan'::regnamespace AND relkind IN ('r', 'p')"
+        )).all()  # fmt: skip
+    assert len(tables) >= 19
+    assert [table.relname for table in tables if not table.locked] == []
+
+
+def test_views_of_the_application_read_as_who_asks_and_public_ones_as_a_role_that_owns_no_table():
+    with transaction(SYSTEM) as connection:
+        views = connection.execute(text(
+            "SELECT n.nspname AS schema, c.relname, coalesce(c.reloptions, '{}') AS options,"
+            " pg_get_userbyid(c.relowner) AS owner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'v' AND n.nspname IN ('masterplan', 'api')"
+        )).all()  # fmt: skip
+        owner = connection.execute(text(
+            "SELECT rolcanlogin, rolbypassrls, rolsuper, (SELECT count(*) FROM pg_class WHERE relowner = r.oid"
+            " AND relkind IN ('r', 'p')) FROM pg_roles r WHERE rolname = 'masterplan_public'"
+        )).one()  # fmt: skip
+    assert owner == (False, False, False, 0)
+    assert {view.schema for view in views} == {"masterplan", "api"}
+    for view in views:
+        if view.schema == "masterplan":
+            assert {"security_invoker=true", "security_invoker=on"} & set(view.options), view.relname
+        else:
+            assert {"security_barrier=true", "security_barrier=on"} & set(view.options), view.relname
+            assert view.owner == "masterplan_public", view.relname
+
+
+def test_a_public_view_that_reads_as_who_asks_is_refused_to_ogc():
+    """Why the public views are no `security_invoker`: tipg would not even start."""
+    engine = create_engine(database.admin_url())
+    with engine.connect() as connection:
+        connection.begin()
+        connection.execute(text("ALTER VIEW api.rings SET (security_invoker)"))
+        connection.execute(text("SET LOCAL ROLE masterplan_ogc"))
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            connection.execute(text("SELECT 1 FROM api.rings"))
+        connection.rollback()
+    engine.dispose()
+
+
+def test_the_ogc_login_may_read_the_public_views_and_no_other_relation():
+    engine = create_engine(database.ogc_url())
+    with engine.connect() as connection:
+        readable = connection.execute(text(
+            "SELECT DISTINCT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"
+            " AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+            " AND has_schema_privilege(n.oid, 'USAGE') AND n.nspname <> 'public'"
+            " AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'USAGE, SELECT')"
+            " ELSE has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE') END"
+        )).scalars().all()  # fmt: skip
+        writable = connection.scalar(text(
+            "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace IN"
+            " ('api'::regnamespace, 'public'::regnamespace) AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')"
+        ))  # fmt: skip
+    engine.dispose()
+    assert readable == ["api"]
+    assert writable == 0
 
 
 @pytest.mark.parametrize("statement", [

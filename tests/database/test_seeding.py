@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from masterplan.actors import SYSTEM, VISITOR
 from masterplan.database import transaction
@@ -110,8 +111,8 @@ def test_seeding_twice_is_refused_unless_asked_to_replace(seeded: list):
 
 
 def test_only_the_system_deletes_and_only_demonstration(seeded: list):
-    with transaction(VISITOR) as connection:
-        assert connection.execute(text("DELETE FROM masterplan.proposal")).rowcount == 0
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction(VISITOR) as connection:
+        connection.execute(text("DELETE FROM masterplan.proposal"))
     assert len(content()) == COUNT
 
 

@@ -7,16 +7,15 @@ import json
 from datetime import date
 
 import pytest
-from sqlalchemy import text
 
-from masterplan import tickets
+from masterplan import demonstration, tickets
 from masterplan.actors import SYSTEM, Role
 from masterplan.database import transaction
 from masterplan.pages.plain import plain
 from proposals import seeding
 from proposals.filters import CriterionCondition, GateCondition, ProposalFilter
 from proposals.selecting import count
-from tests.pages.helpers import COPOU, HOSTILE, address, brought, checked, shown, status_of
+from tests.pages.helpers import COPOU, HOSTILE, SESSION, address, brought, checked, shown, status_of
 
 pytestmark = pytest.mark.database
 
@@ -155,7 +154,6 @@ def test_the_map_is_mounted_once_and_its_click_opens_the_nearest(open_page, fake
 
 def test_a_role_that_was_taken_away_shuts_the_desk(open_page, empty):
     app = open_page("desk", Role.PLANNER)
-    with transaction(SYSTEM) as connection:
-        connection.execute(text("UPDATE masterplan.session_role SET role = 'visitor'"))
+    demonstration.play(SESSION, Role.VISITOR)
     app.run()
     assert not checked(app).text_input

@@ -1,0 +1,314 @@
+"""The matrix of roles, walked through the database cell by cell; and every policy shown to be needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from matrix_world import OTHER_UAT, World, as_the_application, attempt, make_world, succeed, within
+from sqlalchemy import Connection, create_engine, text
+
+from masterplan import database
+from masterplan.actors import PEOPLE, SYSTEM, Actor, Role
+from masterplan.permissions import MATRIX, Operation, Rule, Thing, Whose, as_markdown, may
+from masterplan.settings import PROJECT_ROOT
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture(scope="module")
+def administrator(database_name: str) -> Iterator[Connection]:
+    """The server's administrator, whom no policy binds; each test rolls back what it does."""
+    engine = create_engine(database.admin_url())
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def world(administrator: Connection) -> World:
+    made = make_world(administrator)
+    administrator.commit()
+    return made
+
+
+def _name(rule: Rule) -> str:
+    return f"{rule.operation.value} {rule.whose.value} {rule.thing.value}".replace(" ", "-")
+
+
+# -- the cells -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+@pytest.mark.parametrize("rule", MATRIX, ids=_name)
+def test_the_database_answers_as_the_matrix_says(world: World, rule: Rule, role: Role) -> None:
+    assert attempt(as_the_application, world, rule, role) == {role in rule.roles}
+
+
+def test_every_operation_that_the_issue_names_is_in_the_matrix() -> None:
+    assert {rule.operation for rule in MATRIX} == set(Operation)
+    assert len({(rule.thing, rule.operation, rule.whose) for rule in MATRIX}) == len(MATRIX)
+
+
+def test_the_documentation_shows_the_matrix() -> None:
+    assert as_markdown() in (PROJECT_ROOT / "docs" / "security.md").read_text()
+
+
+def test_pages_ask_the_same_matrix() -> None:
+    planner = Actor(Role.PLANNER)
+    assert may(planner, Operation.READ_CONTACTS, Thing.OBSERVATION)
+    assert not may(Actor(Role.UAT, uats=(OTHER_UAT,)), Operation.MODERATE, Thing.PROPOSAL, Whose.OWN)
+    assert not may(SYSTEM, Operation.SEE, Thing.PUBLIC), "the application's own roles are no people"
+    with pytest.raises(LookupError):
+        may(planner, Operation.GRANT, Thing.EDITION)
+
+
+# -- what the application does itself --------------------------------------------------------
+
+#: Everyone of the database who is no person of the matrix: an actor, or a database role.
+MEASURER_OF_A = Actor(Role.MEASURER, key="00000000-0000-4000-8000-00000000000a")
+_VISITOR = Actor(Role.VISITOR, session="session of visitor")
+
+_ONE = "(SELECT min(id) FROM masterplan.proposal)"
+#: The first submission of the world is a visitor's, held.
+_OTHERS = "1"
+_MEASURED = "(SELECT id FROM masterplan.proposal WHERE submission_key = '00000000-0000-4000-8000-00000000000a')"
+_A_PROPOSAL = """
+INSERT INTO masterplan.proposal (receipt, submission_key, kind, channel, author_kind, theme, title, description, geom,
+    criteria_set, edition, demo)
+SELECT 'made-by-an-errand', '00000000-0000-4000-8000-00000000000a', 'observation', 'online', 'citizen', 'water',
+    'Un titlu', '', ST_Transform(ST_SetSRID(ST_MakePoint(27.58, 47.16), 4326), 3844), version, 1, {demo}
+FROM masterplan.criteria_set LIMIT 1
+"""
+_A_MEASUREMENT = (
+    "INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)"
+    " VALUES ({id}, '{{}}', '{{}}', 1)"
+    " ON CONFLICT (proposal_id) DO UPDATE SET stale = true"
+)
+_A_SCORE = (
+    "INSERT INTO masterplan.score (proposal_id, criteria_set, coverage, results)"
+    " SELECT {id}, version, 1, '{{}}' FROM masterplan.criteria_set LIMIT 1"
+    " ON CONFLICT (proposal_id, criteria_set) DO UPDATE SET coverage = 1"
+)
+_A_CONTACT = "INSERT INTO masterplan.contact (proposal_id, email, consent_version) VALUES ({id}, 'a@b', '1')"
+_A_SIGN_IN = "SELECT masterplan.sign_in('https://login.example', 'planner', 'new@example.org', true, '', 1)"
+
+PLAN_TABLES = (
+    "edition", "layer", "layer_version", "feature", "feature_part", "outline", "outline_part", "criteria_set",
+)  # fmt: skip
+ERRANDS: tuple[tuple[str, ...], ...] = (
+    *((f"anyone reads {table}", _VISITOR, f"SELECT 1 FROM masterplan.{table}") for table in PLAN_TABLES),
+    *((f"the owner reads {table}", "owner", f"SELECT 1 FROM masterplan.{table}") for table in PLAN_TABLES),
+    ("the owner loads features", "owner", "UPDATE masterplan.feature SET status = status"
+     " WHERE pk = (SELECT min(pk) FROM masterplan.feature)"),
+    ("a limit counts a submission", _VISITOR, "SELECT 1 WHERE masterplan.admit('origin', 'x') IS NULL"),
+    ("a planner opens a consultation session, and it is found", Actor(Role.PLANNER),
+     "SELECT masterplan.open_consultation('0000-0000', 'Primărie', 2, now() + interval '1 hour')",
+     "SELECT 1 FROM masterplan.consultation_named('0000-0000')"),
+    ("a planner's reason is kept, and read by who holds the code", Actor(Role.PLANNER),
+     "SELECT masterplan.note_moderation(ARRAY['made-by-an-errand'], 'hidden', 'Conține date personale.')",
+     "SELECT 1 FROM masterplan.last_moderation('made-by-an-errand')"),
+    ("the consent text is read", _VISITOR, "SELECT 1 FROM masterplan.consent_text('2026-11')"),
+    ("what was measured before is seen by its author", _VISITOR,
+     f"SELECT 1 FROM masterplan.past_measurement WHERE proposal_id = {_OTHERS}"),
+    ("what was measured before is seen by staff", Actor(Role.PLANNER), "SELECT 1 FROM masterplan.past_measurement"),
+    ("what was measured before is seen by the system", SYSTEM, "SELECT 1 FROM masterplan.past_measurement"),
+    ("what is measured anew leaves what was", SYSTEM,
+     f"UPDATE masterplan.measurement SET measures = '{{\"b\": 1}}' WHERE proposal_id = {_OTHERS}"),
+    ("anyone searches", _VISITOR, "SELECT 1 FROM masterplan.saying('un titlu')"),
+    ("the owner leaves a job", "owner", "INSERT INTO masterplan.job (kind) VALUES ('layer_changed')"),
+    ("the owner opens an edition", "owner", "INSERT INTO masterplan.edition (id, label, status)"
+     " VALUES (7, 'Ediția 7', 'published')"),
+    ("/ogc shows features", "ogc", "SELECT 1 FROM api.rings"),
+    ("/ogc shows proposals", "ogc", "SELECT 1 FROM api.proposals"),
+    ("/ogc shows scores", "ogc", "SELECT 1 FROM api.proposals WHERE score = 50"),
+    ("the measurer sees what it measures", MEASURER_OF_A, f"SELECT 1 WHERE {_MEASURED} IS NOT NULL"),
+    ("the measurer keeps measures", MEASURER_OF_A, _A_MEASUREMENT.format(id=_MEASURED)),
+    ("the measurer keeps a score", MEASURER_OF_A, _A_SCORE.format(id=_MEASURED)),
+    ("the measurer keeps a contact", MEASURER_OF_A, _A_CONTACT.format(id=_MEASURED)),
+    ("the measurer leaves the rest to the worker", MEASURER_OF_A,
+     "INSERT INTO masterplan.job (kind) VALUES ('score_pending')"),
+    ("the measurer sees whether it was left before", MEASURER_OF_A,
+     "SELECT 1 FROM masterplan.job WHERE kind = 'score_pending'"),
+    ("who holds the code sees", Actor(Role.VISITOR, receipt="made-by-an-errand"),
+     "SELECT 1 FROM masterplan.proposal WHERE receipt = 'made-by-an-errand'"),
+    ("the system sees everything", SYSTEM, "SELECT 1 FROM masterplan.proposal WHERE NOT public"),
+    ("the system registers", SYSTEM, _A_PROPOSAL.format(demo="true").replace("00000000000a", "00000000000b")
+     .replace("made-by-an-errand", "made-by-the-system")),
+    ("the system publishes", SYSTEM, f"UPDATE masterplan.proposal SET status = 'published' WHERE id = {_ONE}"),
+    ("the system clears the demonstration", SYSTEM, "DELETE FROM masterplan.proposal WHERE demo"),
+    ("the system measures", SYSTEM, _A_MEASUREMENT.format(id=_ONE)),
+    ("the system scores", SYSTEM, _A_SCORE.format(id=_ONE)),
+    ("the system reads contacts", SYSTEM, "SELECT 1 FROM masterplan.contact"),
+    ("the system leaves a job", SYSTEM, "INSERT INTO masterplan.job (kind) VALUES ('score_all')"),
+    ("a planner's import leaves a job", Actor(Role.PLANNER), "INSERT INTO masterplan.job (kind) VALUES ('score_all')"),
+    ("a planner sees the jobs", Actor(Role.PLANNER), "SELECT 1 FROM masterplan.job"),
+    ("staff leave a contact with a letter", Actor(Role.PLANNER), _A_CONTACT.format(id=_MEASURED)),
+    ("staff read assessments", Actor(Role.PLANNER), "SELECT 1 FROM masterplan.assessment"),
+    ("staff read decisions", Actor(Role.PLANNER), "SELECT 1 FROM masterplan.decision"),
+    ("the system reads assessments", SYSTEM, "SELECT 1 FROM masterplan.assessment"),
+    ("the system reads decisions", SYSTEM, "SELECT 1 FROM masterplan.decision"),
+    ("a session plays a role", _VISITOR,
+     "INSERT INTO masterplan.session_role (session_id, role) VALUES ('session of visitor', 'planner')"),
+    ("the system sees who plays", SYSTEM, "SELECT 1 FROM masterplan.session_role"),
+    ("the command line lists accounts", SYSTEM, "SELECT 1 FROM masterplan.account"),
+    ("the command line grants", SYSTEM, "UPDATE masterplan.account_role SET role = 'planner', uats = '{}'"),
+    ("the command line invites", SYSTEM,
+     "INSERT INTO masterplan.invitation (email, role) VALUES ('b@example.org', 'planner')"),
+    ("who signs in gets an account", _VISITOR, _A_SIGN_IN.replace("'planner'", "'entirely new'")),
+    ("who was invited gets the role", _VISITOR,
+     "SELECT masterplan.sign_in('https://login.example', 'invited', 'Invited@example.org', true, '', 1)",
+     "SELECT 1 FROM masterplan.account_of('https://login.example', 'invited') WHERE role = 'administrator'"),
+)  # fmt: skip
+
+#: What nobody may, beside the cells: the application's own roles do what they are for and no more.
+MUST_NOT: tuple[tuple[str, ...], ...] = (
+    ("the measurer sees what it does not measure", MEASURER_OF_A,
+     "SELECT 1 FROM masterplan.proposal WHERE NOT public AND receipt <> 'made-by-an-errand'"),
+    ("the measurer keeps measures of another's", MEASURER_OF_A, _A_MEASUREMENT.format(id=_OTHERS)),
+    ("the measurer keeps a score of another's", MEASURER_OF_A, _A_SCORE.format(id=_OTHERS)),
+    ("the measurer leaves a contact with another's", MEASURER_OF_A, _A_CONTACT.format(id=_OTHERS)),
+    ("the measurer reads contacts", MEASURER_OF_A, "SELECT 1 FROM masterplan.contact"),
+    ("the measurer leaves other work", MEASURER_OF_A, "INSERT INTO masterplan.job (kind) VALUES ('score_all')"),
+    ("the measurer sees other work", MEASURER_OF_A, "SELECT 1 FROM masterplan.job WHERE kind = 'layer_changed'"),
+    ("what was measured before is seen by others", Actor(Role.VISITOR, session="another"),
+     f"SELECT 1 FROM masterplan.past_measurement WHERE proposal_id = {_OTHERS}"),
+    ("a visitor opens a consultation session", _VISITOR,
+     "SELECT masterplan.open_consultation('0000-0000', 'Primărie', 2, now() + interval '1 hour')"),
+    ("a visitor moderates", _VISITOR, "SELECT masterplan.note_moderation(ARRAY['withdrawn'], 'published', '')"),
+    ("a visitor forgets what was counted", _VISITOR, "SELECT masterplan.forget_marks()"),
+    ("who holds a wrong code sees", Actor(Role.VISITOR, receipt="made-by-somebody"),
+     "SELECT 1 FROM masterplan.proposal WHERE receipt = 'made-by-an-errand'"),
+    ("the system deletes what a person brought", SYSTEM, "DELETE FROM masterplan.proposal WHERE NOT demo"),
+    ("a planner makes demonstration rows", Actor(Role.PLANNER), _A_PROPOSAL.format(demo="true")
+     .replace("00000000000a", "00000000000b").replace("made-by-an-errand", "made-by-a-planner")),
+    ("a planner leaves a job half done", Actor(Role.PLANNER),
+     "INSERT INTO masterplan.job (kind, state) VALUES ('score_all', 'running')"),
+    ("a planner assesses in another's name", Actor(Role.PLANNER),
+     "INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason, account)"
+     f" VALUES ({_ONE}, 'coherence', 1, 'abc', 1)"),
+    ("a planner decides in another's name", Actor(Role.PLANNER),
+     f"INSERT INTO masterplan.decision (proposal_id, outcome, reason, account) VALUES ({_ONE}, 'reject', 'abc', 1)"),
+    ("a visitor plays another session's role", _VISITOR,
+     "UPDATE masterplan.session_role SET role = 'planner' WHERE session_id = 'somebody else'"),
+    ("a published edition changes", Actor(Role.PLANNER), "UPDATE masterplan.edition SET note = 'x' WHERE id = 6"),
+    ("a planner brings back what was withdrawn", Actor(Role.PLANNER),
+     "UPDATE masterplan.proposal SET status = 'published' WHERE receipt = 'withdrawn'"),
+    ("a planner withdraws", Actor(Role.PLANNER),
+     "UPDATE masterplan.proposal SET status = 'withdrawn' WHERE receipt = 'made-by-an-errand'"),
+    ("an administrator gives themselves a role", Actor(Role.ADMINISTRATOR, user="6"),
+     "INSERT INTO masterplan.account_role (account_id, role) VALUES (6, 'planner')"),
+    ("/ogc shows what is held", "ogc", "SELECT 1 FROM api.proposals WHERE id = 'made-by-an-errand'"),
+    ("the view's owner sees a score of what is held", "public",
+     f"SELECT 1 FROM masterplan.score WHERE proposal_id = {_OTHERS}"),
+)  # fmt: skip
+
+_PREPARED = (
+    _A_PROPOSAL.format(demo="false").replace("00000000000a", "00000000000c")
+    .replace("made-by-an-errand", "withdrawn"),
+    "UPDATE masterplan.proposal SET status = 'withdrawn' WHERE receipt = 'withdrawn'",
+    f"UPDATE masterplan.measurement SET measures = '{{\"a\": 1}}' WHERE proposal_id = {_OTHERS}",
+    f"DELETE FROM masterplan.contact WHERE proposal_id = {_OTHERS}",
+    "INSERT INTO masterplan.edition (id, label, status) VALUES (6, 'Ediția 6', 'published')",
+    _A_PROPOSAL.format(demo="true"),
+    "INSERT INTO masterplan.job (kind) VALUES ('score_pending'), ('layer_changed')",
+    "INSERT INTO masterplan.session_role (session_id, role) VALUES ('somebody else', 'planner')",
+    f"INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason) SELECT {_ONE}, 'coherence', 1, 'abc'",
+    f"INSERT INTO masterplan.decision (proposal_id, outcome, reason) SELECT {_ONE}, 'reject', 'abc'",
+    "INSERT INTO masterplan.invitation (email, role) VALUES ('invited@example.org', 'administrator')",
+    "SELECT masterplan.make_outline('rings', '{}')",
+)
+
+
+@pytest.fixture
+def prepared(administrator: Connection, world: World) -> Iterator[Connection]:
+    """The administrator's transaction, with something in every table."""
+    with administrator.begin() as transaction:
+        for statement in _PREPARED:
+            administrator.execute(text(statement))
+        yield administrator
+        transaction.rollback()
+
+
+def _trying(connection: Connection, who: Actor | str) -> tuple[Callable, Actor]:
+    if isinstance(who, Actor):
+        return within(connection), who
+    @contextmanager
+    def as_login(_: Actor) -> Iterator[Connection]:
+        with connection.begin_nested() as savepoint:
+            connection.execute(text(f"SET LOCAL ROLE masterplan_{who}"))
+            yield connection
+            savepoint.rollback()
+
+    return as_login, SYSTEM
+
+
+def _errand_done(connection: Connection, errand: tuple) -> bool:
+    """Whether each of its statements finds or changes a row."""
+    _, who, *statements = errand
+    trying, actor = _trying(connection, who)
+    return succeed(trying, actor, [text(statement) for statement in statements], {})
+
+
+@pytest.mark.parametrize("errand", ERRANDS, ids=lambda errand: errand[0].replace(" ", "-"))
+def test_the_application_may_do_what_it_needs(prepared: Connection, errand: tuple) -> None:
+    assert _errand_done(prepared, errand)
+
+
+# -- every policy is needed ------------------------------------------------------------------
+
+_POLICIES = text("""
+SELECT tablename, policyname, coalesce(qual, 'true') = 'true' AND coalesce(with_check, 'true') = 'true' AS open,
+    qual IS NOT NULL AS has_qual, with_check IS NOT NULL AS has_check
+FROM pg_policies WHERE schemaname = 'masterplan' ORDER BY 1, 2
+""")
+
+
+@pytest.mark.parametrize("errand", MUST_NOT, ids=lambda errand: errand[0].replace(" ", "-"))
+def test_the_application_may_do_no_more(prepared: Connection, errand: tuple) -> None:
+    assert not _errand_done(prepared, errand)
+
+
+def _first_difference(
+    connection: Connection, world: World, cells: list[tuple[Rule, Role]], must_not: tuple = ()
+) -> str | None:
+    trying = within(connection)
+    for rule, role in cells:
+        if attempt(trying, world, rule, role) != {role in rule.roles}:
+            return f"{role.value}: {_name(rule)}"
+    if must_not:
+        return next((errand[0] for errand in must_not if _errand_done(connection, errand)), None)
+    return next((errand[0] for errand in ERRANDS if not _errand_done(connection, errand)), None)
+
+
+def test_without_a_change_nothing_differs(prepared: Connection, world: World) -> None:
+    assert _first_difference(prepared, world, [(rule, role) for rule in MATRIX for role in PEOPLE]) is None
+
+
+def test_each_policy_dropped_alone_is_missed(prepared: Connection, world: World) -> None:
+    unmissed = []
+    allowed = [(rule, role) for rule in MATRIX for role in PEOPLE if role in rule.roles]
+    for policy in prepared.execute(_POLICIES).all():
+        with prepared.begin_nested() as savepoint:
+            prepared.execute(text(f'DROP POLICY "{policy.policyname}" ON masterplan."{policy.tablename}"'))
+            if _first_difference(prepared, world, allowed) is None:
+                unmissed.append(f"{policy.tablename}.{policy.policyname}")
+            savepoint.rollback()
+    assert unmissed == []
+
+
+def test_each_policy_opened_to_every_row_is_noticed(prepared: Connection, world: World) -> None:
+    """Policies that are open as they are stand on the grants of their role alone, and on who may take it."""
+    unnoticed = []
+    cells = [(rule, role) for rule in MATRIX for role in PEOPLE if role not in rule.roles]
+    for policy in prepared.execute(_POLICIES).all():
+        if policy.open:
+            continue
+        with prepared.begin_nested() as savepoint:
+            opened = "USING (true)" * policy.has_qual + " WITH CHECK (true)" * policy.has_check
+            prepared.execute(text(f'ALTER POLICY "{policy.policyname}" ON masterplan."{policy.tablename}" {opened}'))
+            if _first_difference(prepared, world, cells, MUST_NOT) is None:
+                unnoticed.append(f"{policy.tablename}.{policy.policyname}")
+            savepoint.rollback()
+    assert unnoticed == []
