@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from streamlit_folium import st_folium
 from layers.assets import asset_address
 from masterplan.language import LANGUAGES, N_, translator
 from masterplan.place import place
+
+log = logging.getLogger(__name__)
 
 
 class InertTemplate:
@@ -179,13 +182,7 @@ def plan_map(drawing: bool) -> folium.Map:
 
 
 def draw_map(state: MapState, *, language: str, key: str, height: int, drawing: bool) -> MapReply:
-    """Show the plan and return what a person did on it.
-
-    Raises
-    ------
-    ValueError
-        When the browser sent something that is no click or drawing.
-    """
+    """Show the plan and return what a person did on it."""
     changing = folium.FeatureGroup(name="state", control=False)
     _State({
         "language": language, "proposals": state.proposals, "mark": state.mark,
@@ -211,26 +208,72 @@ def take_news(key: str) -> MapReply | None:
     return None if sent is None else read_reply(sent)
 
 
-def read_reply(reply: Mapping[str, Any] | None) -> MapReply:
-    """Check what the browser sent; it may have been forged."""
-    reply = reply or {}
-    return MapReply(
-        clicked=_click(reply.get("last_clicked")),
-        drawings=[_geometry(drawing) for drawing in reply.get("all_drawings") or []],
-    )
+#: No hand draws more shapes than this, or more points in one; the submission's own limits are narrower.
+MOST_DRAWINGS = 100
+MOST_POSITIONS = 10_000
+#: Where the map's projection ends, in degrees of latitude.
+_NORTHERNMOST = 85.06
+#: Nesting of coordinates above the single position, per type that the map can draw.
+_DEPTHS = {"Point": 0, "LineString": 1, "Polygon": 2}
 
 
-def _click(sent: Any) -> tuple[float, float] | None:
+def read_reply(reply: object) -> MapReply:
+    """What a person did on the map; whatever it cannot have sent was forged, and is left out and noted in the log."""
+    if reply is None:
+        return MapReply(None, [])
+    if not isinstance(reply, Mapping):
+        _note_forged("reply")
+        return MapReply(None, [])
+    return MapReply(clicked=_click(reply.get("last_clicked")), drawings=_drawings(reply.get("all_drawings")))
+
+
+def _note_forged(what: str) -> None:
+    log.warning("the browser sent a %s that the map does not make", what)
+
+
+def _click(sent: object) -> tuple[float, float] | None:
     if sent is None:
         return None
-    lon, lat = float(sent["lng"]), float(sent["lat"])
-    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90):
-        raise ValueError("a click without a place")
-    return ((lon + 180) % 360 - 180, lat)
+    lon, lat = (sent.get("lng"), sent.get("lat")) if isinstance(sent, Mapping) else (None, None)
+    if not (_is_number(lon) and _is_number(lat) and abs(lat) <= _NORTHERNMOST):
+        _note_forged("click")
+        return None
+    return ((lon + 180.0) % 360.0 - 180.0, float(lat))
 
 
-def _geometry(drawing: Any) -> dict[str, Any]:
-    geometry = drawing["geometry"]
-    if geometry["type"] not in ("LineString", "Polygon", "Point"):
-        raise ValueError(f"unexpected drawing: {geometry['type']!r}")
-    return {"type": geometry["type"], "coordinates": geometry["coordinates"]}
+def _drawings(sent: object) -> list[dict[str, Any]]:
+    if sent is None:
+        return []
+    if not isinstance(sent, list) or len(sent) > MOST_DRAWINGS:
+        _note_forged("list of drawings")
+        return []
+    read = [_geometry(drawing) for drawing in sent]
+    if None in read:
+        _note_forged("drawing")
+    return [geometry for geometry in read if geometry is not None]
+
+
+def _geometry(drawing: object) -> dict[str, Any] | None:
+    geometry = drawing.get("geometry") if isinstance(drawing, Mapping) else None
+    kind = geometry.get("type") if isinstance(geometry, Mapping) else None
+    depth = _DEPTHS.get(kind) if isinstance(kind, str) else None
+    if depth is None or not 0 < _positions(geometry.get("coordinates"), depth) <= MOST_POSITIONS:
+        return None
+    return {"type": kind, "coordinates": geometry["coordinates"]}
+
+
+def _positions(coordinates: object, depth: int) -> int:
+    """How many positions lie in coordinates so deeply nested; 0 when they are none."""
+    if not isinstance(coordinates, list):
+        return 0
+    if depth == 0:
+        return int(len(coordinates) in (2, 3) and all(map(_is_number, coordinates)))
+    counts = [_positions(each, depth - 1) for each in coordinates]
+    return sum(counts) if all(counts) else 0
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +37,8 @@ LONGEST_DESCRIPTION = 10_000
 LONGEST_SOURCE_EVENT = 200
 LONGEST_EMAIL = 254
 LARGEST_BUDGET_LEI = 1e12
+#: Larger than any measure of a project in any unit; NaN and infinity are not below it.
+LARGEST_NUMBER = 1e15
 MOST_ATTRIBUTES = 50
 LONGEST_ATTRIBUTE = 500
 
@@ -116,7 +117,10 @@ def check(submission: Submission, actor: Actor) -> Checked:
     InputError
         Everything wrong with it at once, each fault under the name of its field.
     """
-    faults: Faults = []
+    faults: Faults = _wrong_kinds(submission)
+    if faults:
+        # What is no text at all was not typed into a form; the other checks rely on it.
+        raise InputError(faults)
     repairs: list[MasterplanError] = []
     cleaned = _clean_texts(submission, repairs)
     _check_words(cleaned, faults)
@@ -127,6 +131,22 @@ def check(submission: Submission, actor: Actor) -> Checked:
     if faults:
         raise InputError(faults)
     return Checked(cleaned, geometry, tuple(repairs))
+
+
+_KINDS_OF_VALUES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("kind", "theme", "title", "description", "channel", "source_event", "author_kind"), (str,)),
+    **dict.fromkeys(("email", "on_behalf_of", "documentation_stage"), (str, type(None))),
+    "submission_key": (UUID,), "attributes": (Mapping,),
+}  # fmt: skip
+
+
+def _wrong_kinds(submission: Submission) -> Faults:
+    """What is of another type than its field, whatever it says."""
+    return [
+        (name, MasterplanError(N_("What was sent for {name} is not what belongs there."), name=name))
+        for name, kinds in _KINDS_OF_VALUES.items()
+        if not isinstance(getattr(submission, name), kinds)
+    ]
 
 
 # -- texts ---------------------------------------------------------------------------------
@@ -222,7 +242,8 @@ def _check_numbers(submission: Submission, faults: Faults) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    """A number that a float can hold: Python's integers have no end, and isfinite fails beyond."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _is_plain(value: object) -> bool:
