@@ -1,4 +1,4 @@
-"""All four measurements, in one run on one machine."""
+"""All measurements, in one run on one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Error as PlaywrightError
 from sqlalchemy.exc import DBAPIError
 
-from bench import exporting, first_map, rescoring, submitting, terrain
+from bench import exporting, first_map, ranking, replaying, rescoring, submitting, terrain
 from bench.figures import Goal, Section, markdown
 from bench.worlds import Broken, Say
 from masterplan.errors import MasterplanError
@@ -24,6 +24,8 @@ MEASUREMENTS: dict[str, Callable[[Sequence[int], Say], Section]] = {
     "map": first_map.measure,
     "submitting": submitting.measure,
     "exporting": exporting.measure,
+    "replaying": replaying.measure,
+    "ranking": ranking.measure,
     "terrain": terrain.measure,
 }
 #: These need no database.

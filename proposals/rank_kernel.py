@@ -26,8 +26,10 @@ def tally(drawn, values, factors, pattern, following, counts, ahead):
     for start in range(0, drawn.shape[0], _TOGETHER):
         together = min(_TOGETHER, drawn.shape[0] - start)
         for number in range(together):
-            sums[:] = 0.0
-            for criterion in range(criteria):
+            weight = drawn[start + number, 0]
+            for row in range(size):
+                sums[row] = weight * values[0, row]
+            for criterion in range(1, criteria):
                 weight = drawn[start + number, criterion]
                 for row in range(size):
                     sums[row] += weight * values[criterion, row]
@@ -38,8 +40,7 @@ def tally(drawn, values, factors, pattern, following, counts, ahead):
             for row in range(size):
                 least, most = min(least, place[row]), max(most, place[row])
             for row in range(size):
-                if following[row] >= 0 and place[row] > place[following[row]]:
-                    ahead[row] += 1
+                ahead[row] += np.uint32(place[row] > place[following[row]])
             first = np.int64(least)
             run = (np.int64(most) - first) // 4 + 1
             at[first : first + 4 * run] = 0

@@ -131,14 +131,14 @@ def robust(
         found.low[rows] = 1 + (reached < np.ceil(TAIL * samples)).sum(axis=1)
         found.high[rows] = 1 + (reached < np.ceil((1 - TAIL) * samples)).sum(axis=1)
         found.top[rows] = reached[:, min(k, len(rows)) - 1] / samples
-        found.ahead[rows] = np.where(following >= 0, ahead / samples, np.nan)
+        found.ahead[rows] = np.where(following != np.arange(len(rows)), ahead / samples, np.nan)
     return found
 
 
 def _following(total: np.ndarray) -> np.ndarray:
-    """For each of falling totals the place of the next lower one (the first of them), or -1."""
+    """For each of falling totals the place of the next lower one (the first of them), or its own if there is none."""
     after = np.searchsorted(-total, -total, side="right")
-    return np.where(after < len(total), after, -1)
+    return np.where(after < len(total), after, np.arange(len(total)))
 
 
 # -- counting ------------------------------------------------------------------------------
@@ -153,12 +153,14 @@ def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tupl
     values = np.ascontiguousarray(np.nan_to_num(scores).T)
     patterns, pattern = np.unique(known, axis=0, return_inverse=True)
     factors = 100 / (drawn @ patterns.T)
+    # Unsigned: an index that may count from the end is tested at every use.
+    numbers, places = pattern.ravel().astype(np.uint32), following.astype(np.uint32)
     workers = 1 if len(scores) > _MOST_PER_THREAD else min(_MOST_THREADS, os.cpu_count() or 1)
     size, kind = len(scores), np.uint16 if len(drawn) <= _MOST_IN_TWO_BYTES else np.uint32
 
     def work(samples: slice) -> tuple[np.ndarray, np.ndarray]:
-        counts, ahead = np.zeros((size, size), dtype=kind), np.zeros(size, dtype=np.int64)
-        tally(drawn[samples], values, factors[samples], pattern.ravel(), following, counts, ahead)
+        counts, ahead = np.zeros((size, size), dtype=kind), np.zeros(size, dtype=np.uint32)
+        tally(drawn[samples], values, factors[samples], numbers, places, counts, ahead)
         return counts, ahead
 
     edges = np.linspace(0, len(drawn), workers + 1).astype(int).tolist()

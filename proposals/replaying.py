@@ -18,7 +18,7 @@ from masterplan.errors import MasterplanError
 from masterplan.language import N_
 from proposals.criteria import THEMES, CriteriaSet, Gate, Judged, Scored, measure_specs
 from proposals.measures import GEOMETRIES
-from proposals.scoring import NOT_ASKED, PASS, RECOMMENDATIONS, VERDICTS, Batch, Column, LayerFact, evaluate
+from proposals.scoring import NOT_ASKED, PASS, RECOMMENDATIONS, VERDICTS, Batch, Column, LayerFact, decide
 
 #: A verdict of a gate that a proposal is not asked, as it is written.
 NOT_ASKED_WORD = "not_asked"
@@ -160,7 +160,7 @@ def _standing(everything: Everything, judged: Sequence[tuple[Alike, CriteriaSet]
     gates = dict.fromkeys(gate.key for _, criteria in judged for gate in criteria.gates)
     verdicts = {key: np.full(size, NOT_ASKED, dtype=np.int8) for key in gates}
     for alike, criteria in judged:
-        found = evaluate(criteria, everything.batch(alike.rows, alike.layers, measure_specs([criteria])))
+        found = decide(criteria, everything.batch(alike.rows, alike.layers, measure_specs([criteria])))
         total[alike.rows], recommendation[alike.rows] = found.total, found.recommendation
         for gate, verdict in zip(criteria.gates, found.verdicts, strict=True):
             verdicts[gate.key][alike.rows] = verdict

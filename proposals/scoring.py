@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.theme)
 
+    @cached_property
+    def case(self) -> np.ndarray:
+        """Theme and geometry of each proposal as one position in `_CASES`."""
+        return self.theme.astype(np.intp) * len(GEOMETRIES) + self.geometry
+
+
+_CASES = tuple(product(THEMES, GEOMETRIES))
+
 
 def batch(
     subjects: Sequence[Subject],
@@ -206,32 +215,64 @@ class Evaluation:
     recommendation: np.ndarray
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a criteria set decides of a batch: the part of an `Evaluation` that a replay needs, at less cost."""
+
+    verdicts: Sequence[np.ndarray]
+    total: np.ndarray
+    coverage: np.ndarray
+    recommendation: np.ndarray
+
+
+def decide(criteria: CriteriaSet, many: Batch) -> Decided:
+    """Verdicts, totals and recommendations of a whole batch; no JSON, no loops over rows."""
+    verdicts = [_reach(gate, many).verdicts for gate in criteria.gates]
+    return _decided(criteria, many, verdicts, (_score(criterion, many) for criterion in criteria.weighted))
+
+
 def evaluate(criteria: CriteriaSet, many: Batch) -> Evaluation:
-    """Verdicts, scores, totals and recommendations of a whole batch; no JSON, no loops over rows."""
+    """What `decide` says, with the reason of each verdict and the score and share of each criterion."""
     size = len(many)
-    gates = [_judge_gate(gate, many) for gate in criteria.gates]
-    verdicts = _stacked([verdict for verdict, _, _ in gates], size, np.int8)
-    asked = _stacked([_asked(criterion, many) for criterion in criteria.weighted], size, bool)
-    scores = _stacked([_score(criterion, many) for criterion in criteria.weighted], size, float)
+    gates = [_reach(gate, many) for gate in criteria.gates]
+    scores = [_score(criterion, many) for criterion in criteria.weighted]
+    decided = _decided(criteria, many, [gate.verdicts for gate in gates], scores)
+    stacked = _stacked(scores, size, float)
     given = np.array([[criterion.weight] for criterion in criteria.weighted]).reshape(-1, 1)
-    whole = np.where(asked, given, 0.0)
-    weights = np.where(np.isnan(scores), 0.0, whole)
-    assessed, possible = weights.sum(axis=0), whole.sum(axis=0)
+    weights = np.where(np.isnan(stacked), 0.0, given)
+    assessed = weights.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(assessed > 0, weights / assessed, 0.0)
-        coverage = np.where(possible > 0, assessed / possible, 0.0)
-        total = (weights * np.nan_to_num(scores)).sum(axis=0) / assessed
-    total = np.round(total, _TOTAL_DECIMALS)
     return Evaluation(
-        verdicts=verdicts,
-        reasons=_stacked([reason for _, reason, _ in gates], size, np.int8),
-        thresholds=_stacked([threshold for _, _, threshold in gates], size, float),
-        asked=asked,
-        scores=scores,
+        verdicts=_stacked(list(decided.verdicts), size, np.int8),
+        reasons=_stacked([gate.reasons for gate in gates], size, np.int8),
+        thresholds=_stacked([np.broadcast_to(gate.threshold, size) for gate in gates], size, float),
+        asked=_stacked([_asked(criterion, many) for criterion in criteria.weighted], size, bool),
+        scores=stacked,
         shares=shares,
-        total=total,
-        coverage=np.round(coverage, 4),
-        recommendation=_recommend(criteria.decision, verdicts, total, many.is_proposal),
+        total=decided.total,
+        coverage=decided.coverage,
+        recommendation=decided.recommendation,
+    )
+
+
+def _decided(
+    criteria: CriteriaSet, many: Batch, verdicts: Sequence[np.ndarray], scores: Iterable[np.ndarray]
+) -> Decided:
+    sums, assessed = np.zeros(len(many)), np.zeros(len(many))
+    for criterion, score in zip(criteria.weighted, scores, strict=True):
+        known = ~np.isnan(score)
+        sums += np.where(known, criterion.weight * score, 0.0)
+        assessed += criterion.weight * known
+    possible = np.array([
+        sum(c.weight for c in criteria.weighted if theme in c.themes and geometry in c.geometries)
+        for theme, geometry in _CASES
+    ], dtype=float).take(many.case)  # fmt: skip
+    with np.errstate(invalid="ignore", divide="ignore"):
+        coverage = np.where(possible > 0, assessed / possible, 0.0)
+        total = np.round(sums / assessed, _TOTAL_DECIMALS)
+    return Decided(
+        verdicts, total, np.round(coverage, 4), _recommend(criteria.decision, verdicts, total, many.is_proposal)
     )
 
 
@@ -241,67 +282,97 @@ def _stacked(rows: list[np.ndarray], size: int, dtype: type) -> np.ndarray:
 
 def _asked(criterion: Criterion, many: Batch) -> np.ndarray:
     """Which proposals of the batch this criterion is asked of."""
-    themes = np.array([theme in criterion.themes for theme in THEMES])
-    geometries = np.array([geometry in criterion.geometries for geometry in GEOMETRIES])
-    return themes[many.theme] & geometries[many.geometry]
+    cases = [theme in criterion.themes and geometry in criterion.geometries for theme, geometry in _CASES]
+    return np.array(cases).take(many.case)
 
 
 # -- gates ---------------------------------------------------------------------------------
 
 
-def _judge_gate(gate: Gate, many: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Reached:
+    """What a gate reached before accuracy and sketches are weighed: a situation for each proposal.
+
+    Verdict and reason follow from the situation, so that each is looked up in a table of a few entries.
+    """
+
+    situation: np.ndarray
+    sketch: bool
+    threshold: np.ndarray | float
+
+    @property
+    def verdicts(self) -> np.ndarray:
+        return self._looked_up(0)
+
+    @property
+    def reasons(self) -> np.ndarray:
+        return self._looked_up(1)
+
+    def _looked_up(self, which: int) -> np.ndarray:
+        table = [_said(reached, unsure, asked, self.sketch)[which] for asked, unsure, reached in _SITUATIONS]
+        return np.array(table, dtype=np.int8).take(self.situation)
+
+
+#: Asked or not, within the accuracy or not, and the verdict reached; numbered in this order.
+_SITUATIONS = tuple(product((False, True), (False, True), range(len(VERDICTS))))
+
+
+def _said(reached: int, unsure: bool, asked: bool, sketch: bool) -> tuple[int, int]:
+    """Verdict and reason; what is said is what is decided."""
+    if not asked:
+        return NOT_ASKED, NOT_ASKED
+    if reached == NOT_ASSESSED:
+        return NOT_ASSESSED, _MISSING
+    if reached == NOTE:
+        return NOTE, _NOTED
+    if unsure:
+        return PERSON, _ACCURACY
+    if reached == FAIL and sketch:
+        return PERSON, _INDICATIVE
+    return reached, {PASS: _HOLDS, PERSON: _ASKS, FAIL: _BREAKS}[reached]
+
+
+def _reach(gate: Gate, many: Batch) -> _Reached:
     column = many.columns[gate.spec.key]
     threshold = _threshold(gate, column, many)
-    if gate.words:
-        reached, missing, unsure = _reached_by_word(gate, column)
-    else:
-        reached, missing, unsure = _reached_by_number(gate, column, threshold)
     facts = [many.layers.get(layer) for layer in gate.spec.layers]
     if any(fact is None for fact in facts):
-        missing = np.ones(len(many), dtype=bool)
-    sketch = any(fact is not None and fact.indicative for fact in facts)
-
-    verdict = np.where(unsure & (reached != NOTE), PERSON, reached)
-    reason = np.where(reached == PASS, _HOLDS, _BREAKS)
-    reason = np.where(unsure, _ACCURACY, reason)
-    if sketch:
-        reason = np.where(verdict == FAIL, _INDICATIVE, reason)
-        verdict = np.where(verdict == FAIL, PERSON, verdict)
-    # What is said must be what is decided.
-    reason = np.where((verdict == PERSON) & (reason == _BREAKS), _ASKS, reason)
-    reason = np.where((verdict == PERSON) & (reason == _HOLDS), _ASKS, reason)
-    reason = np.where(verdict == NOTE, _NOTED, reason)
-    asked = _asked(gate, many)
-    verdict = np.where(asked, np.where(missing, NOT_ASSESSED, verdict), NOT_ASKED)
-    reason = np.where(asked, np.where(missing, _MISSING, reason), NOT_ASKED)
-    return verdict, reason, threshold
+        reached, unsure = np.full(len(many), NOT_ASSESSED, dtype=np.int8), np.zeros(len(many), dtype=bool)
+    elif gate.words:
+        reached, unsure = _reached_by_word(gate, column)
+    else:
+        reached, unsure = _reached_by_number(gate, column, threshold)
+    situation = (_asked(gate, many).view(np.int8) * 2 + unsure.view(np.int8)) * len(VERDICTS) + reached
+    return _Reached(situation, any(fact is not None and fact.indicative for fact in facts), threshold)
 
 
-def _threshold(gate: Gate, column: Column, many: Batch) -> np.ndarray:
+def _threshold(gate: Gate, column: Column, many: Batch) -> np.ndarray | float:
     if gate.words:
-        return np.full(len(many), np.nan)
+        return np.nan
     if gate.threshold is None:
         return column.limit
-    return np.array([gate.threshold.get(geometry, np.nan) for geometry in GEOMETRIES])[many.geometry]
+    limits = [gate.threshold.get(geometry, np.nan) for geometry in GEOMETRIES]
+    return limits[0] if len(set(limits)) == 1 else np.array(limits).take(many.geometry)
 
 
-def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _reached_by_word(gate: Gate, column: Column) -> tuple[np.ndarray, np.ndarray]:
     reached = np.full(len(column.uncertain), NOT_ASSESSED, dtype=np.int8)
     for word, verdict in gate.words.items():
         reached[column.says(word)] = VERDICTS.index(verdict)
-    return reached, reached == NOT_ASSESSED, column.uncertain
+    return reached, column.uncertain
 
 
 def _reached_by_number(
-    gate: Gate, column: Column, threshold: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    missing = np.isnan(column.value) | np.isnan(threshold)
+    gate: Gate, column: Column, threshold: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
     holds = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[gate.operator]
-    reached = np.where(holds(column.value, threshold), PASS, VERDICTS.index(gate.otherwise))
+    # Passing is verdict 0.
+    reached = (~holds(column.value, threshold)).view(np.int8) * np.int8(VERDICTS.index(gate.otherwise))
     unsure = holds(column.low, threshold) != holds(column.high, threshold)
     if gate.otherwise == "note":
-        reached = np.where(unsure, NOTE, reached)
-    return reached, missing, unsure
+        reached[unsure] = NOTE
+    reached[np.isnan(column.value) | np.isnan(threshold)] = NOT_ASSESSED
+    return reached, unsure
 
 
 # -- scores --------------------------------------------------------------------------------
@@ -337,21 +408,24 @@ def _by_points(function: ValueFunction, values: np.ndarray) -> np.ndarray:
     xs, ys = np.array(function.points).T
     if function.scale == "log":
         xs, values = np.log(xs), np.log(np.maximum(values, xs[0]))
-    return np.where(np.isnan(values), np.nan, np.interp(values, xs, ys))
+    return np.interp(values, xs, ys)
 
 
 # -- the decision rule ---------------------------------------------------------------------
 
 
 def _recommend(
-    rule: DecisionRule, verdicts: np.ndarray, total: np.ndarray, is_proposal: np.ndarray
+    rule: DecisionRule, verdicts: Sequence[np.ndarray], total: np.ndarray, is_proposal: np.ndarray
 ) -> np.ndarray:
-    failed = (verdicts == FAIL).any(axis=0)
-    passed = ((verdicts == PASS) | (verdicts == NOTE) | (verdicts == NOT_ASKED)).all(axis=0)
-    found = np.select(
-        [failed | (total < rule.debate), passed & (total >= rule.recommended)], [REJECT, INTEGRATE], DEBATE
-    )
-    return np.where(is_proposal & ~np.isnan(total), found, NONE).astype(np.int8)
+    failed, held_up = np.zeros(len(total), dtype=bool), np.zeros(len(total), dtype=bool)
+    for verdict in verdicts:
+        failed |= verdict == FAIL
+        held_up |= verdict > NOTE
+    found = np.full(len(total), DEBATE, dtype=np.int8)
+    found[~held_up & (total >= rule.recommended)] = INTEGRATE
+    found[failed | (total < rule.debate)] = REJECT
+    found[~is_proposal | np.isnan(total)] = NONE
+    return found
 
 
 # -- results, as stored and shown ----------------------------------------------------------
