@@ -265,6 +265,14 @@ def test_a_rising_value_function_gives_rising_scores(found, values):
     assert all(-1e-9 <= score <= 100 + 1e-9 for score in scores)
 
 
+@given(points, st.lists(numbers, min_size=2))
+def test_a_falling_value_function_gives_falling_scores(found, values):
+    scores = sorted((y for _, y in found), reverse=True)
+    falling = tuple(zip((x for x, _ in found), scores, strict=True))
+    given_ = apply(ValueFunction(falling), Column([{"value": value} for value in sorted(values)]))
+    assert all(b <= a + 1e-9 for a, b in zip(given_, given_[1:], strict=False))
+
+
 @given(points)
 def test_a_value_function_passes_through_its_points(found):
     scores = apply(ValueFunction(found), Column([{"value": x} for x, _ in found]))
