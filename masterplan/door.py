@@ -54,13 +54,13 @@ class Door:
         self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in ("http", "websocket") or (refused := self._refusal(scope)) is None:
             await self.app(scope, receive, send)
-        elif refused := self._refusal(scope):
-            # To a websocket that was not accepted yet, an answer is a refusal with its status.
-            await refused(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # Before it was accepted: the client gets a 403.
+            await send({"type": "websocket.close", "code": 1008})
         else:
-            await self.app(scope, receive, send)
+            await refused(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)

@@ -18,7 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +34,11 @@ LOGS = STATE / "logs"
 TEST_STATE = ROOT / ".masterplan" / "test"
 
 _FONTS_WITH_ROMANIAN = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf")
+#: Debian's proxies lie where the path of a person who is not root does not lead.
+_WITH_ADMINISTRATORS_PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+#: What Debian asks before it starts a service that it just installed: 101 is no.
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_NO_SERVICE = "#!/bin/sh\n# While masterplan installs packages for its tests.\nexit 101\n"
 _NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/masterplan-setup.conf")
 
 
@@ -205,6 +211,8 @@ def missing_system_packages(for_tests: bool) -> dict[str, str]:
         missing["the library libatomic, which Playwright's Node needs"] = "libatomic1"
     if for_tests and not shutil.which("chromium"):
         missing["the browser Chromium"] = "chromium"
+    if for_tests and sys.platform == "linux" and not shutil.which("nginx", path=_WITH_ADMINISTRATORS_PROGRAMS):
+        missing["the proxy nginx, for its tests"] = "nginx"
     if for_tests and sys.platform == "linux" and not _has_romanian_font():
         missing["a font with ă â î ș ț"] = "fonts-dejavu-core"
     return missing
@@ -249,7 +257,7 @@ def install_system_packages(missing: dict[str, str]) -> None:
     _follow(
         [*step, *packages], log="apt", counted=r"^Setting up (\S+)", remedy=f"Or by hand, as root: {by_hand}"
     )
-    still = missing_system_packages(for_tests="chromium" in packages or "fonts-dejavu-core" in packages)
+    still = missing_system_packages(for_tests=bool({"chromium", "fonts-dejavu-core", "nginx"} & set(packages)))
     if left := [what for what in missing if what in still]:
         raise SetupFailed(f"apt installed {', '.join(packages)}, yet {', '.join(left)} cannot be found.")
 
@@ -271,21 +279,39 @@ def _as_root(by_hand: str) -> list[str]:
 
 
 def install_as_root(packages: list[str]) -> int:
-    """The part that runs as root. Debian must not make a cluster of its own on port 5432."""
+    """The part that runs as root. Debian must make no cluster on port 5432, and nginx must not serve on port 80."""
     made = [folder for folder in _NO_MAIN_CLUSTER.parents if not folder.exists()]
     _NO_MAIN_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     _NO_MAIN_CLUSTER.write_text("create_main_cluster = false\n")
     try:
-        if not _all_known_to_apt(packages) or _apt("install", *packages):
-            if code := _apt("update"):
-                return code
-            return _apt("install", *packages)
-        return 0
+        with _no_service_started():
+            if not _all_known_to_apt(packages) or _apt("install", *packages):
+                if code := _apt("update"):
+                    return code
+                return _apt("install", *packages)
+            return 0
     finally:
+        if "nginx" in packages and shutil.which("systemctl"):
+            # Nor at the next start of the machine.
+            subprocess.run(["systemctl", "disable", "--quiet", "nginx"], check=False)
         _NO_MAIN_CLUSTER.unlink()
         for folder in made:
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+
+@contextmanager
+def _no_service_started() -> Iterator[None]:
+    """While packages are installed; an answer that somebody gave before stays theirs."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text(_NO_SERVICE)
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
 
 
 def _all_known_to_apt(packages: list[str]) -> bool:

@@ -137,7 +137,7 @@ def test_a_foreign_host_is_refused_by_pages_tiles_and_websocket(server: Server, 
         assert "<html" not in answer.text
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13",
                "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": f"http://{host}"}  # fmt: skip
-    assert ask(server, "/_stcore/stream", Host=host, **upgrade).status == 400
+    assert ask(server, "/_stcore/stream", Host=host, **upgrade).status == 403
 
 
 @pytest.mark.parametrize("host", ["masterplan.example.ro", "OTHER.example.ro:8443", "localhost", "127.0.0.1:1"])

@@ -75,13 +75,13 @@ class TestSystemPackages:
     ) -> None:
         monkeypatch.setattr(setup.importlib.util, "find_spec", lambda _: None)
         monkeypatch.setattr(setup, "_loads", lambda _: False)
-        monkeypatch.setattr(setup.shutil, "which", lambda _: None)
+        monkeypatch.setattr(setup.shutil, "which", lambda _, path=None: None)
         monkeypatch.setattr(setup, "_has_romanian_font", lambda: False)
         monkeypatch.setattr(setup._postgresql(), "installations", list)
         monkeypatch.setattr(setup.sys, "platform", "linux")
         for_run = ["python3-venv", "postgresql-postgis", "libexpat1"]
         assert list(setup.missing_system_packages(for_tests=False).values()) == for_run
-        for_tests = [*for_run, "libatomic1", "chromium", "fonts-dejavu-core"]
+        for_tests = [*for_run, "libatomic1", "chromium", "nginx", "fonts-dejavu-core"]
         assert list(setup.missing_system_packages(for_tests=True).values()) == for_tests
         monkeypatch.setenv("MASTERPLAN_DATABASE_URL", "postgresql://elsewhere/db")
         assert "postgresql-postgis" not in setup.missing_system_packages(for_tests=False).values()
@@ -110,19 +110,39 @@ class TestSystemPackages:
         self, setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list[int]
     ) -> None:
         drop_in = tmp_path / "etc" / "createcluster.d" / "masterplan-setup.conf"
+        policy = tmp_path / "policy-rc.d"
         calls, answers = [], iter(outcomes)
 
         def apt(way: str, *_packages: str) -> int:
             assert drop_in.read_text() == "create_main_cluster = false\n"
+            assert subprocess.run([policy], check=False).returncode == 101, "no service is started"
             calls.append(way)
             return next(answers)
 
         monkeypatch.setattr(setup, "_NO_MAIN_CLUSTER", drop_in)
+        monkeypatch.setattr(setup, "_POLICY", policy)
         monkeypatch.setattr(setup, "_all_known_to_apt", lambda _: True)
         monkeypatch.setattr(setup, "_apt", apt)
         assert setup.install_as_root(["postgresql-postgis"]) == outcomes[-1]
         assert calls == ["install", "update", "install"][: len(outcomes)]
         assert list(tmp_path.glob("etc")) == []
+        assert not policy.exists()
+
+    def test_nginx_is_neither_started_nor_at_the_next_start_of_the_machine(
+        self, setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And the answer that an administrator gave to Debian's question stays as it is."""
+        policy, systemctl = tmp_path / "policy-rc.d", []
+        policy.write_text("theirs")
+        monkeypatch.setattr(setup, "_NO_MAIN_CLUSTER", tmp_path / "etc" / "x" / "y.conf")
+        monkeypatch.setattr(setup, "_POLICY", policy)
+        monkeypatch.setattr(setup, "_all_known_to_apt", lambda _: True)
+        monkeypatch.setattr(setup, "_apt", lambda *_: 0)
+        monkeypatch.setattr(setup.shutil, "which", lambda _: "/bin/systemctl")
+        monkeypatch.setattr(setup.subprocess, "run", lambda command, **_: systemctl.append(command))
+        assert setup.install_as_root(["nginx"]) == 0
+        assert systemctl == [["systemctl", "disable", "--quiet", "nginx"]]
+        assert policy.read_text() == "theirs"
 
 
 class TestStamps:
