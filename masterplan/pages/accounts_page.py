@@ -60,12 +60,13 @@ def _table(view: View, people: list[Account], names: Mapping[str, str]) -> None:
 
 
 def _grant(view: View, names: Mapping[str, str]) -> None:
-    with st.form("accounts_grant", clear_on_submit=True):
+    with st.form("accounts_grant"):
         st.markdown(f"**{view(N_('Give a role'))}**")
         who = st.text_input(view(N_("E-mail address")), key="accounts_who", max_chars=254)
         role = st.selectbox(view(N_("Role")), accounts.GRANTED, format_func=lambda r: view(ROLE_NAMES[r]),
                             key="accounts_role")  # fmt: skip
         uats = st.multiselect(view(N_("UATs they speak for")), list(names), format_func=names.get, key="accounts_uats",
+                              placeholder=view(N_("Choose one or several")),
                               help=view(N_("Only for a UAT representative.")))  # fmt: skip
         st.caption(view(N_(
             "Who has not signed in yet is invited for 30 days; the role binds at the first sign-in with this address."
