@@ -25,8 +25,8 @@ from proposals.measuring import sets_in_use
 from proposals.replaying import Alike, Asked, Everything, StoredColumn
 from proposals.scoring import LayerFact
 
-#: What stays out: a hidden submission stands in nobody's way.
-_SHOWN = "p.status <> 'hidden'"
+#: What stays out: what is hidden or withdrawn stands in nobody's way.
+_SHOWN = "p.status NOT IN ('hidden', 'withdrawn')"
 
 _STAMP = text("""
     SELECT current_database() AS name,

@@ -21,6 +21,9 @@ pages = [
     st.Page("desk_page.py", title=_(N_("Analysis and decision")), icon=":material/fact_check:", url_path="analiza"),
     st.Page("about_page.py", title=_(N_("About")), icon=":material/info:", url_path="despre"),
 ]
+if shell.acts_as(Role.PLANNER) or shell.acts_as(Role.ADMINISTRATOR):
+    pages.append(st.Page("replay_page.py", title=_(N_("Criteria: what if")), icon=":material/tune:",
+                         url_path="ce-ar-fi-daca"))  # fmt: skip
 if shell.acts_as(Role.ADMINISTRATOR):
     pages.append(st.Page(shell.ACCOUNTS_PAGE, title=_(N_("Accounts")), icon=":material/manage_accounts:",
                          url_path="conturi"))  # fmt: skip
