@@ -34,7 +34,7 @@ from proposals.replaying import (
 
 #: So many flips of each kind are shown; the command gives all.
 _SHOWN_ROWS = 200
-_MOST_WEIGHT = 60.0
+_MOST_WEIGHT, _STEP = 60.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def show(view: View) -> None:
 
 def _changed(view: View, criteria: CriteriaSet) -> CriteriaSet:
     """The set with the number that the slider says."""
-    possible = [c for c in criteria.criteria if _choices(c)]
+    possible = [c for c in (*criteria.weighted, *criteria.gates) if _choices(c)]
     left, right = st.columns(2)
     criterion = left.selectbox(
         view(N_("Criterion")), possible, key="replay_criterion",
@@ -81,15 +81,20 @@ def _changed(view: View, criteria: CriteriaSet) -> CriteriaSet:
     )  # fmt: skip
     now, low, high = _range(criterion, choice)
     value = st.slider(
-        _named(view, criterion, choice), low, high, now, key=f"replay_{criterion.key}_{choice.what}_{choice.position}"
-    )
-    st.caption(view(N_("In the set in force it is {value}."), value=number(now, 1, view.language)))
+        _named(view, criterion, choice), low, high, now, step=_STEP, format="%.1f",
+        key=f"replay_{criterion.key}_{choice.what}_{choice.position}",
+    )  # fmt: skip
+    st.caption(view(N_("In the set in force it is {value}."), value=_now(view, criterion, choice, now)))
     if choice.what == "weight":
         return with_weight(criteria, criterion.key, value)
     if choice.what == "threshold":
         return with_threshold(criteria, criterion.key, value, [GEOMETRIES[choice.position]])
     at, _ = criterion.value_function.points[choice.position]
     return with_point(criteria, criterion.key, choice.position, at, value)
+
+
+def _now(view: View, criterion: Gate | Scored | Judged, choice: _Choice, now: float) -> str:
+    return measured(view, now, criterion.unit) if choice.what == "threshold" else number(now, 1, view.language)
 
 
 def _choices(criterion: Gate | Scored | Judged) -> list[_Choice]:
