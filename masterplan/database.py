@@ -97,6 +97,8 @@ def _engine(url: URL, pool_size: int) -> Engine:
         url,
         pool_size=pool_size,
         pool_pre_ping=True,
+        # What people typed stays out of errors, and so out of logs.
+        hide_parameters=True,
         connect_args={"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "masterplan"},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ STATUS_BADGES = {
     "hidden": (N_("hidden"), ":material/visibility_off:", "gray"),
     "withdrawn": (N_("withdrawn by its author"), ":material/undo:", "gray"),
 }
+
+#: Staff write by hand which letter something came from; an e-mail address in it is not shown to anybody.
+ADDRESS = re.compile(r"[^@\s]*@[^@\s]*")
 
 #: High enough that Streamlit breaks lines (it does above 64 px), so that a title or a theme is read whole.
 _ROW_PX, _HEADER_PX = 66, 35
@@ -90,7 +94,8 @@ def _facts(view: View, shown: ProposalDetails, uats: dict[str, str]) -> Iterator
     yield view(N_("written by: {author}"), author=view(AUTHOR_NAMES[shown.author_kind]))
     if shown.channel != "online":
         received = view(N_("received by: {channel}"), channel=view(CHANNEL_NAMES[shown.channel]))
-        yield f"{received} ({shown.source_event})" if shown.source_event else received
+        source = ADDRESS.sub("[…]", shown.source_event)
+        yield f"{received} ({source})" if source else received
     yield moment(shown.created_at, view.language)
     if shown.budget_lei is not None:
         yield view(N_("budget {amount}"), amount=quantity(shown.budget_lei, view(N_("lei")), view.language))
