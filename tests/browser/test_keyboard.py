@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, map_of
 
-#: More stops than this on the way to a control would be a way nobody walks.
-MOST_STOPS = 60
+#: Twice around the page: a stop passed while the page was drawn anew is met again.
+MOST_STOPS = 150
 TITLE = "Trecere fără semafor la Tătărași"
 #: What has the focus: its role or element, its accessible name as far as labels give it, and whether it shows.
 FOCUSED = """() => {
@@ -52,8 +52,10 @@ def test_the_whole_story_without_a_mouse(page: Page, server: Server):
     expect(page.get_by_role("textbox", name="Titlu")).to_be_visible()
     settled(page)
     choose_by_typing(page, "Temă", "Mobil")
+    settled(page)
     tab_to(page, "Titlu")
     page.keyboard.type(TITLE)
+    settled(page)
     tab_to(page, "Descriere")
     page.keyboard.type("Copiii traversează în fugă.")
     tab_to(page, "Trimite și vezi rezultatul")

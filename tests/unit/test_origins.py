@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 import pytest
@@ -91,7 +92,9 @@ def stamped(kind: str, peer: str, *headers: tuple[bytes, bytes]) -> dict:
 
     scheme = "ws" if kind == "websocket" else "http"
     scope = {"type": kind, "client": (peer, 5), "headers": list(headers), "scheme": scheme}
-    asyncio.run(OriginStamp(app)(scope, None, None))
+    # In a thread of its own: a browser test run before it in this process leaves an event loop running.
+    with ThreadPoolExecutor(1) as alone:
+        alone.submit(asyncio.run, OriginStamp(app)(scope, None, None)).result()
     return seen
 
 
