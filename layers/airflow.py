@@ -12,7 +12,7 @@ import numpy as np
 from pyproj import Geod, Transformer
 from shapely import Geometry, Point, get_coordinates
 
-from layers import rasters, wind
+from layers import grids, rasters, wind
 from layers.derived import (
     Derivation,
     DerivedFeature,
@@ -23,7 +23,8 @@ from layers.derived import (
     to_degrees,
     write_classes,
 )
-from layers.rasters import Believable, Grid, OutputBand, Progress
+from layers.grids import Grid
+from layers.rasters import Believable, OutputBand, Progress
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID
@@ -174,7 +175,7 @@ def derive_corridors(
     path = obstacles.path
     with rasters.opened(path) as source:
         rasters.need_metres(source, path)
-        grid = rasters.grid_of(source)
+        grid = grids.grid_of(source)
     cell = float(grid.cell_width_m[0]), float(grid.cell_height_m[0])
     if max(cell) > options.width_m:
         raise _refused(_TOO_COARSE, path, cell=f"{max(cell):g}", width=f"{options.width_m:g}")

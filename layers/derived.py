@@ -26,8 +26,9 @@ from shapely import Geometry
 from sqlalchemy import Connection, text
 
 from layers.catalogue import DERIVED_ATTRIBUTES, catalogue
+from layers.grids import Grid
 from layers.loading import Options, Report, load_file
-from layers.rasters import Grid, OutputBand, whole_pieces, write_cog
+from layers.rasters import OutputBand, whole_pieces, write_cog
 from layers.reading_limits import DEFAULT_LIMITS
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_, translator

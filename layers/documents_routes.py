@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from layers import document_tiles
+from layers import document_tiles, geotiff
 from layers.tiles import TileAddress
 from masterplan.documents import document, documents
 from masterplan.errors import InputError, NotFound
@@ -71,7 +71,7 @@ def tile(request: Request) -> Response:
     headers = _HEADERS | {"ETag": etag}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    return Response(document_tiles.tile(path, address), media_type=document_tiles.MEDIA_TYPE, headers=headers)
+    return Response(document_tiles.tile(path, address), media_type=geotiff.MEDIA_TYPE, headers=headers)
 
 
 def routes() -> list[Route]:

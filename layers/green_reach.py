@@ -17,7 +17,7 @@ import shapely
 from pyproj import Transformer
 from shapely import Geometry, Polygon
 
-from layers import green_access, rasters
+from layers import green_access, grids, rasters
 from layers.derived import Derivation, DerivedFeature, Provenance
 from layers.green_access import NOBODY, Gain, GreenSpace, Reach, Tally
 from layers.rasters import Believable, Progress
@@ -94,7 +94,7 @@ def residents_of(path: Path, distance_m: float, band: int | None = None) -> Resi
     if path.suffix.lower() in (".tif", ".tiff"):
         with rasters.opened(path) as source:
             band = rasters.check_band(source, path, band)
-            grid = rasters.grid_of(source)
+            grid = grids.grid_of(source)
             cell = max(float(grid.cell_width_m.max()), float(grid.cell_height_m.max()))
         if cell > distance_m:
             raise _refused(_TOO_COARSE, path, cell=f"{cell:.0f}", distance=f"{distance_m:g}")
@@ -120,7 +120,7 @@ def _cells(path: Path, band: int, progress: Progress) -> Iterator[tuple[np.ndarr
     believable = Believable(0, 1_000_000, _NOT_RESIDENTS)
     somebody, done = False, 0
     with rasters.opened(path) as source:
-        grid = rasters.grid_of(source)
+        grid = grids.grid_of(source)
         to_storage = Transformer.from_crs(grid.crs.to_wkt(), place().storage_srid, always_xy=True)
         for window, _ in rasters.windows(grid):
             values = rasters.read_window(source, band, window)

@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from shapely import Geometry
 
-from layers import landsat, rasters
+from layers import grids, landsat, rasters
 from layers.derived import (
     Derivation,
     DerivedFeature,
@@ -29,7 +29,8 @@ from layers.derived import (
     to_degrees,
     write_classes,
 )
-from layers.rasters import Grid, OutputBand, Progress
+from layers.grids import Grid
+from layers.rasters import OutputBand, Progress
 from layers.vector_inputs import moved
 from masterplan.errors import InputError, MasterplanError
 from masterplan.formats import number
@@ -157,10 +158,10 @@ def _opened(file: SceneFile, clouds: bool) -> Iterator[_OpenScene]:
             rasters.need_metres(source, path)
             if source.dtypes[0] not in ("uint8", "uint16", "int16"):
                 raise _refused(_NOT_DN, path.name, kind=source.dtypes[0])
-            if rasters.grid_of(source) != rasters.grid_of(sources[0]):
+            if grids.grid_of(source) != grids.grid_of(sources[0]):
                 raise _refused(_OTHER_GRID, path.name, first=file.band(names[0]).name, other=path.name)
         thermal, red, nir, *quality = sources
-        yield _OpenScene(file, thermal, red, nir, quality[0] if quality else None, rasters.grid_of(thermal))
+        yield _OpenScene(file, thermal, red, nir, quality[0] if quality else None, grids.grid_of(thermal))
 
 
 # On the common grid

@@ -8,23 +8,19 @@ writes through its PNG driver, and our lock on GDAL (`layers.gdal_lock`) lets ne
 from __future__ import annotations
 
 import json
-from io import BytesIO
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
 import orjson
-from PIL import Image
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from layers import symbology
+from layers import geotiff, symbology
 from layers.catalogue import Layer, catalogue
 from layers.derived import CLASSES_TAG, rasters_of
-from layers.document_tiles import MEDIA_TYPE, TILE_PX
 from layers.rasters import opened
 from layers.tiles import TileAddress
 from masterplan.actors import VISITOR
@@ -32,11 +28,8 @@ from masterplan.database import transaction
 from masterplan.errors import NotFound
 from masterplan.http import answering, language_of
 from masterplan.language import N_, translator
-from masterplan.place import TILE_SRID, WGS84_SRID
 
 _NO_RASTER = N_("The layer “{layer}” was not derived from a raster.")
-#: Rasters are read by at most this many requests at once.
-_reading = BoundedSemaphore(2)
 
 
 def overlays(connection: Connection, language: str) -> list[dict[str, Any]]:
@@ -61,27 +54,19 @@ def _stamp(path: Path) -> str:
 
 
 def _bounds(path: Path) -> tuple[float, float, float, float]:
-    from rasterio.warp import transform_bounds
-
     with opened(path) as source:
-        return transform_bounds(source.crs, f"EPSG:{WGS84_SRID}", *source.bounds)
+        return geotiff.bounds(source)
 
 
 def tile(path: Path, layer: Layer, address: TileAddress) -> bytes:
     """256 × 256 pixels of Web Mercator as PNG, each class in its colour, transparent elsewhere."""
-    from rasterio.transform import from_bounds
-    from rasterio.vrt import WarpedVRT
-
-    place = from_bounds(*address.bounds_m, TILE_PX, TILE_PX)
-    with _reading, opened(path) as source:
+    with geotiff.drawing, opened(path) as source:
         colors = np.zeros((256, 4), dtype=np.uint8)
         for code, color in colormap(layer, json.loads(source.tags()[CLASSES_TAG])).items():
             colors[code] = color
-        with WarpedVRT(source, crs=f"EPSG:{TILE_SRID}", transform=place, width=TILE_PX, height=TILE_PX) as warped:
+        with geotiff.warped(source, address) as warped:
             codes = warped.read(1)
-    picture = BytesIO()
-    Image.fromarray(colors[codes], "RGBA").save(picture, "PNG")
-    return picture.getvalue()
+    return geotiff.png(colors[codes])
 
 
 def colormap(layer: Layer, known: dict[str, str | float]) -> dict[int, tuple[int, int, int, int]]:
@@ -109,7 +94,7 @@ def raster_tile(request: Request) -> Response:
     }  # fmt: skip
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    return Response(tile(rasters.classes, layer, address), media_type=MEDIA_TYPE, headers=headers)
+    return Response(tile(rasters.classes, layer, address), media_type=geotiff.MEDIA_TYPE, headers=headers)
 
 
 def list_overlays(request: Request) -> Response:

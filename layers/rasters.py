@@ -4,9 +4,6 @@ A raster is checked before anything is computed on it: it is a GeoTIFF (the driv
 nothing else can be disguised as one), it has a coordinate system that a map can use, the band exists and
 holds values. Operations that look at a neighbourhood only are run window by window (`windowed`), so that
 their memory does not grow with the raster; those that need the whole of it ask `check_memory` first.
-
-All lengths are metres. On a grid in degrees they are taken on the ellipsoid, row by row; on a projected
-grid they are grid metres, as everywhere in this application.
 """
 
 from __future__ import annotations
@@ -17,21 +14,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layers import gdal_lock
+from layers import gdal_lock, geotiff
+from layers.geotiff import refusal
+from layers.grids import Grid, grid_of
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
 
 if TYPE_CHECKING:
-    from affine import Affine
     from rasterio import DatasetReader
-    from rasterio.crs import CRS
     from rasterio.windows import Window
 
 #: Tells how far something is, from 0 to 1.
@@ -43,11 +39,7 @@ WINDOW = 1024
 COG_BLOCK = 256
 #: This much of the free memory may be asked for.
 _SHARE_OF_FREE = 0.8
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-_NO_FILE = N_("There is no file {file}.")
-_NOT_A_TIFF = N_("The file {file} is not a GeoTIFF.")
-_UNREADABLE = N_("The file {file} cannot be read as a GeoTIFF; it may be cut short.")
 _NO_CRS = N_("The raster {file} has no coordinate system: assign it one, best Stereo 70 (EPSG:3844).")
 _UNUSABLE_CRS = N_("The coordinate system of the raster {file} is neither geographic nor projected: reproject it.")
 _NOT_PLACED = N_("The raster {file} has a coordinate system but no place in it: georeference it.")
@@ -67,11 +59,6 @@ _TOO_LITTLE_MEMORY = N_(
 _DIFFERENT_PLACE = N_("The raster {file} lies nowhere over the one that is worked on.")
 
 
-def refusal(msgid: str, path: Path, **facts: object) -> InputError:
-    """An InputError about the file at `path`, whose sentence may use `{file}`."""
-    return InputError([("file", MasterplanError(msgid, file=path.name, **facts))])
-
-
 @dataclass(frozen=True)
 class Believable:
     """The range that a band's values must lie in to be what it is said to be.
@@ -82,126 +69,6 @@ class Believable:
     least: float
     most: float
     msgid: str
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where the cells of a raster lie.
-
-    Attributes
-    ----------
-    crs : rasterio.crs.CRS
-        Geographic or projected.
-    transform : affine.Affine
-        From (column, row) to the coordinate system; north up, not rotated.
-    """
-
-    crs: CRS
-    transform: Affine
-    width: int
-    height: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.height, self.width
-
-    @property
-    def cells(self) -> int:
-        return self.width * self.height
-
-    @property
-    def in_degrees(self) -> bool:
-        """Whether the cells are cut along meridians and parallels."""
-        return bool(self.crs.is_geographic)
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north in the grid's own coordinate system."""
-        west, north = self.transform.c, self.transform.f
-        return west, north + self.height * self.transform.e, west + self.width * self.transform.a, north
-
-    @cached_property
-    def cell_width_m(self) -> np.ndarray:
-        """Metres from a cell's centre to its neighbour's in the same row, for each row."""
-        if not self.in_degrees:
-            return np.full(self.height, abs(self.transform.a) * self._metres_a_unit)
-        return np.deg2rad(abs(self.transform.a) * self._degrees_a_unit) * _parallel_radius(
-            self._centre_latitudes, *self._ellipsoid
-        )
-
-    @cached_property
-    def cell_height_m(self) -> np.ndarray:
-        """Metres from a cell's northern edge to its southern one, for each row."""
-        if not self.in_degrees:
-            return np.full(self.height, abs(self.transform.e) * self._metres_a_unit)
-        return np.deg2rad(abs(self.transform.e) * self._degrees_a_unit) * _meridian_radius(
-            self._centre_latitudes, *self._ellipsoid
-        )
-
-    @cached_property
-    def cell_area_m2(self) -> np.ndarray:
-        """Area of one cell in square metres, for each row: exact on the ellipsoid where the grid is in degrees."""
-        if not self.in_degrees:
-            return self.cell_width_m * self.cell_height_m
-        edges = (self.transform.f + self.transform.e * np.arange(self.height + 1)) * self._degrees_a_unit
-        zone = _zone_area(np.clip(edges, -90, 90), *self._ellipsoid)
-        return np.deg2rad(abs(self.transform.a) * self._degrees_a_unit) * np.abs(np.diff(zone))
-
-    @property
-    def coarsest_cell_m(self) -> float:
-        """The longest side of any cell, in metres, to a decimetre: no edge drawn from the grid is truer than that."""
-        return round(float(max(self.cell_width_m.max(), self.cell_height_m.max())), 1)
-
-    def window(self, window: Window) -> Grid:
-        """The part of the grid that `window` cuts out."""
-        from rasterio.windows import transform
-
-        return Grid(self.crs, transform(window, self.transform), int(window.width), int(window.height))
-
-    @cached_property
-    def _centre_latitudes(self) -> np.ndarray:
-        return (self.transform.f + self.transform.e * (np.arange(self.height) + 0.5)) * self._degrees_a_unit
-
-    @cached_property
-    def _ellipsoid(self) -> tuple[float, float]:
-        """Semi-major axis in metres and squared eccentricity."""
-        ellipsoid = self._projected_by_pyproj.ellipsoid
-        major, minor = ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
-        return major, 1 - (minor / major) ** 2
-
-    @cached_property
-    def _projected_by_pyproj(self) -> Any:
-        from pyproj import CRS as ProjCRS
-
-        return ProjCRS.from_wkt(self.crs.to_wkt())
-
-    @cached_property
-    def _metres_a_unit(self) -> float:
-        return float(self._projected_by_pyproj.axis_info[0].unit_conversion_factor)
-
-    @cached_property
-    def _degrees_a_unit(self) -> float:
-        return float(np.rad2deg(self._projected_by_pyproj.axis_info[0].unit_conversion_factor))
-
-
-def _parallel_radius(latitude: np.ndarray, major: float, squared: float) -> np.ndarray:
-    sine, cosine = np.sin(np.deg2rad(latitude)), np.cos(np.deg2rad(latitude))
-    return major * cosine / np.sqrt(1 - squared * sine**2)
-
-
-def _meridian_radius(latitude: np.ndarray, major: float, squared: float) -> np.ndarray:
-    return major * (1 - squared) / (1 - squared * np.sin(np.deg2rad(latitude)) ** 2) ** 1.5
-
-
-def _zone_area(latitude: np.ndarray, major: float, squared: float) -> np.ndarray:
-    """Area from the equator to a latitude, per radian of longitude (Snyder 1987, USGS PP 1395, eq. 3-12)."""
-    sine, eccentricity = np.sin(np.deg2rad(latitude)), np.sqrt(squared)
-    if eccentricity == 0:
-        return major**2 * sine
-    return (major**2 * (1 - squared) / 2) * (
-        sine / (1 - squared * sine**2) + np.arctanh(eccentricity * sine) / eccentricity
-    )
 
 
 @dataclass(frozen=True)
@@ -223,25 +90,9 @@ def opened(path: Path) -> Iterator[DatasetReader]:
     InputError
         When it is not; also when it proves unreadable later on, inside the `with`.
     """
-    if not path.is_file():
-        raise refusal(_NO_FILE, path)
-    with path.open("rb") as file:
-        if file.read(4) not in _TIFF_STARTS:
-            raise refusal(_NOT_A_TIFF, path)
-    gdal_lock.lock()
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    try:
-        source = rasterio.open(path, driver=gdal_lock.RASTER_DRIVER)
-    except RasterioError as broken:
-        raise refusal(_UNREADABLE, path) from broken
-    with source:
+    with geotiff.opened(path) as source:
         _check_place(source, path)
-        try:
-            yield source
-        except RasterioError as broken:
-            raise refusal(_UNREADABLE, path) from broken
+        yield source
 
 
 def _check_place(source: DatasetReader, path: Path) -> None:
@@ -257,10 +108,6 @@ def _check_place(source: DatasetReader, path: Path) -> None:
     if source.width * source.height > MAX_PIXELS:
         found, largest = round(source.width * source.height / 1e6), round(MAX_PIXELS / 1e6)
         raise refusal(_TOO_MANY_PIXELS, path, found=found, largest=largest)
-
-
-def grid_of(source: DatasetReader) -> Grid:
-    return Grid(source.crs, source.transform, source.width, source.height)
 
 
 def check_band(source: DatasetReader, path: Path, band: int | None) -> int:

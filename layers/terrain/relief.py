@@ -15,13 +15,12 @@ import numpy as np
 
 from layers import derived
 from layers.derived import DerivedFeature, Provenance, RasterClass
+from layers.grids import Grid, grid_of
 from layers.rasters import (
-    Grid,
     OutputBand,
     Progress,
     check_band,
     check_memory,
-    grid_of,
     opened,
     read_window,
     sha256_of,

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from layers.rasters import Grid
+from layers.grids import Grid
 from layers.terrain import accumulation, kernels
 
 Conditioning = Literal["fill", "breach"]

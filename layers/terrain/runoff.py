@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from layers.rasters import Grid, read_onto, refusal
+from layers.geotiff import refusal
+from layers.grids import Grid
+from layers.rasters import read_onto
 from masterplan.language import N_
 
 SOIL_GROUPS = "ABCD"

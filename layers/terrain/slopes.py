@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from layers.rasters import Grid
+from layers.grids import Grid
 
 
 def gradient(heights: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

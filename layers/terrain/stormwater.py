@@ -12,7 +12,8 @@ import shapely
 
 from layers import derived
 from layers.derived import DerivedFeature, Provenance, RasterClass
-from layers.rasters import Band, Believable, Grid, OutputBand, Progress, read, whole_pieces, write_cog
+from layers.grids import Grid
+from layers.rasters import Band, Believable, OutputBand, Progress, read, whole_pieces, write_cog
 from layers.terrain import routing, runoff, slopes
 from layers.terrain.routing import Conditioning
 from masterplan.errors import InputError, MasterplanError

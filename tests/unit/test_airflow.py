@@ -13,7 +13,7 @@ import shapely
 from pyproj import Proj
 from shapely import Point
 
-from layers import airflow, gdal_lock, rasters, wind
+from layers import airflow, gdal_lock, grids, rasters, wind
 from layers.airflow import CorridorOptions, Obstacles, Station
 from layers.vector_inputs import moved
 from masterplan.errors import InputError
@@ -42,7 +42,7 @@ def write(path: Path, values: np.ndarray, transform: Affine = PLACE, crs: str = 
 
 
 #: The direction of true west to east on the grid, so that a street along the grid's rows is found by a west wind.
-TURN = airflow.grid_azimuth_of_north(rasters.Grid(rasterio.CRS.from_epsg(3844), PLACE, 200, 180))
+TURN = airflow.grid_azimuth_of_north(grids.Grid(rasterio.CRS.from_epsg(3844), PLACE, 200, 180))
 ALONG_ROWS, ALONG_COLUMNS = 270 - TURN, 0 - TURN
 AVENUE = np.s_[60:66, 20:160]
 LANE = np.s_[100:104, 20:160]

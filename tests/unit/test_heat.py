@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from layers import gdal_lock, heat, landsat, rasters
+from layers import gdal_lock, grids, heat, landsat, rasters
 from layers.derived import regions
 from layers.vector_inputs import moved
 from masterplan.errors import InputError
@@ -186,7 +186,7 @@ def test_what_is_too_small_to_be_drawn_does_not_move_the_mean(tmp_path: Path) ->
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(3, 9), st.integers(3, 9)), elements=st.integers(0, 4)),
        st.integers(1, 8))  # fmt: skip
 def test_every_patch_has_a_cell_of_its_own_class(codes: np.ndarray, smallest: int) -> None:
-    grid = rasters.Grid(rasterio.CRS.from_string(UTM), PLACE, codes.shape[1], codes.shape[0])
+    grid = grids.Grid(rasterio.CRS.from_string(UTM), PLACE, codes.shape[1], codes.shape[0])
     patches = regions(codes, grid, smallest)
     for number, code in enumerate(patches.codes.tolist(), 1):
         assert (codes[patches.number == number] == code).any()

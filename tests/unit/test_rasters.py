@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layers import gdal_lock, rasters
+from layers import gdal_lock, grids, rasters
 from masterplan.errors import InputError
 
 gdal_lock.lock()
@@ -89,7 +89,7 @@ def test_nodata_becomes_nan_and_scale_and_offset_are_applied(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("north", [60.0, 47.25, 0.001, -33.0])
 def test_areas_of_cells_in_degrees_are_those_of_the_ellipsoid(north: float) -> None:
-    grid = rasters.Grid(rasterio.CRS.from_epsg(4326), from_origin(27.5, north, 0.01, 0.02), 1, 3)
+    grid = grids.Grid(rasterio.CRS.from_epsg(4326), from_origin(27.5, north, 0.01, 0.02), 1, 3)
     geod = Geod(ellps="WGS84")
     for row, area in enumerate(grid.cell_area_m2):
         top, bottom = north - 0.02 * row, north - 0.02 * (row + 1)
@@ -103,10 +103,10 @@ def test_areas_of_cells_in_degrees_are_those_of_the_ellipsoid(north: float) -> N
 
 
 def test_feet_and_grads_are_turned_into_metres() -> None:
-    feet = rasters.Grid(rasterio.CRS.from_epsg(2276), from_origin(2_400_000, 7_000_000, 30, 60), 2, 2)
+    feet = grids.Grid(rasterio.CRS.from_epsg(2276), from_origin(2_400_000, 7_000_000, 30, 60), 2, 2)
     np.testing.assert_allclose(feet.cell_area_m2, 30 * 60 * (1200 / 3937) ** 2, rtol=1e-12)
-    degrees = rasters.Grid(rasterio.CRS.from_epsg(4326), from_origin(2, 45, 0.9, 0.9), 1, 1)
-    grads = rasters.Grid(rasterio.CRS.from_epsg(4807), from_origin(2, 50, 1, 1), 1, 1)
+    degrees = grids.Grid(rasterio.CRS.from_epsg(4326), from_origin(2, 45, 0.9, 0.9), 1, 1)
+    grads = grids.Grid(rasterio.CRS.from_epsg(4807), from_origin(2, 50, 1, 1), 1, 1)
     # Another ellipsoid (Clarke 1880), 250 m larger.
     np.testing.assert_allclose(grads.cell_area_m2, degrees.cell_area_m2, rtol=2e-4)
 
@@ -125,7 +125,7 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
     assert rasters._container_free(tmp_path) > 2**60
 
 
-def _mean_of_three(values: np.ndarray, _: rasters.Grid) -> list[np.ndarray]:
+def _mean_of_three(values: np.ndarray, _: grids.Grid) -> list[np.ndarray]:
     padded = np.pad(values, 1, mode="edge")
     height, width = values.shape
     return [sum(padded[r : r + height, c : c + width] for r in range(3) for c in range(3)) / 9]
@@ -158,7 +158,7 @@ def test_nothing_is_written_when_the_values_are_refused(tmp_path: Path) -> None:
 
 
 def test_another_raster_is_brought_onto_the_grid(tmp_path: Path) -> None:
-    grid = rasters.Grid(rasterio.CRS.from_epsg(3844), STEREO_70, 40, 40)
+    grid = grids.Grid(rasterio.CRS.from_epsg(3844), STEREO_70, 40, 40)
     # The western half is 1, the eastern 2; in degrees, and reaching far beyond.
     codes = np.repeat(np.array([[1, 2]], dtype=np.uint8), 200, axis=1).repeat(400, axis=0)
     from rasterio.warp import transform

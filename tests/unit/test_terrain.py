@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyproj import Geod, Transformer
 
-from layers import derived, gdal_lock, rasters
+from layers import derived, gdal_lock, grids, rasters
 from layers.reading import REFUSED, read_features
 from layers.terrain import relief, routing, runoff, slopes, stormwater
 from layers.terrain.accumulation import downstream, upstream_cells
@@ -26,26 +26,26 @@ from rasterio.transform import from_origin  # noqa: E402
 WEST, NORTH = 690_000, 635_000
 
 
-def grid(rows: int, columns: int, cell: float = 10.0) -> rasters.Grid:
+def grid(rows: int, columns: int, cell: float = 10.0) -> grids.Grid:
     """Cells in Stereo 70 (EPSG:3844) around Iași."""
-    return rasters.Grid(rasterio.CRS.from_epsg(3844), from_origin(WEST, NORTH, cell, cell), columns, rows)
+    return grids.Grid(rasterio.CRS.from_epsg(3844), from_origin(WEST, NORTH, cell, cell), columns, rows)
 
 
-def centres(on: rasters.Grid) -> tuple[np.ndarray, np.ndarray]:
+def centres(on: grids.Grid) -> tuple[np.ndarray, np.ndarray]:
     """Metres east and north of the middle of the grid, for each cell centre."""
     a, e = on.transform.a, on.transform.e
     columns, rows = np.meshgrid(np.arange(on.width), np.arange(on.height))
     return (columns + 0.5 - on.width / 2) * a, (rows + 0.5 - on.height / 2) * e
 
 
-def write(path: Path, heights: np.ndarray, on: rasters.Grid, **more) -> Path:
+def write(path: Path, heights: np.ndarray, on: grids.Grid, **more) -> Path:
     profile = {"driver": "GTiff", "width": on.width, "height": on.height, "count": 1, "dtype": heights.dtype}
     with rasterio.open(path, "w", crs=on.crs, transform=on.transform, **profile | more) as file:
         file.write(heights, 1)
     return path
 
 
-def routed(heights: np.ndarray, on: rasters.Grid, how: str = "fill") -> tuple[routing.Conditioned, np.ndarray]:
+def routed(heights: np.ndarray, on: grids.Grid, how: str = "fill") -> tuple[routing.Conditioned, np.ndarray]:
     ground = routing.condition(heights.astype(np.float32), how)
     return ground, routing.flow_directions(ground, on)
 
@@ -172,7 +172,7 @@ def test_the_steepest_way_counts_the_longer_diagonal() -> None:
     assert routed(heights, grid(3, 3))[1][1, 1] == 4
     # With cells 10 m wide and 30 m high it is south-east no more than before, but east wins over both.
     heights[1, 2] = 15
-    flat = rasters.Grid(rasterio.CRS.from_epsg(3844), from_origin(WEST, NORTH, 10, 30), 3, 3)
+    flat = grids.Grid(rasterio.CRS.from_epsg(3844), from_origin(WEST, NORTH, 10, 30), 3, 3)
     assert routed(heights, flat)[1][1, 1] == 1
 
 
@@ -256,7 +256,7 @@ def test_the_way_off_a_real_grid_loses_nothing(shared_data: Path) -> None:
 
 def test_upstream_area_in_degrees_is_that_of_the_ellipsoid(shared_data: Path) -> None:
     with rasterio.open(shared_data / "dem" / "fortworth_d8_hydrosheds.tif", driver="GTiff") as file:
-        d8, on = file.read(1), rasters.grid_of(file)
+        d8, on = file.read(1), grids.grid_of(file)
     with rasterio.open(shared_data / "dem" / "fortworth_catchment_ref.tif", driver="GTiff") as file:
         inside = file.read(1)
     from rasterio.features import shapes
@@ -274,15 +274,15 @@ def hills(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def both() -> tuple[tuple[np.ndarray, rasters.Grid], tuple[np.ndarray, rasters.Grid]]:
+def both() -> tuple[tuple[np.ndarray, grids.Grid], tuple[np.ndarray, grids.Grid]]:
     """The same ground twice: on a grid in Stereo 70, and on one in degrees of about the same cells."""
-    metric = rasters.Grid(rasterio.CRS.from_epsg(3844), from_origin(690_000, 635_000, 15, 15), 400, 400)
+    metric = grids.Grid(rasterio.CRS.from_epsg(3844), from_origin(690_000, 635_000, 15, 15), 400, 400)
     x, y = centres(metric)
     flat = hills(x + 693_000, y + 632_000)
     back = Transformer.from_crs(3844, 4326, always_xy=True)
     west, south, east, north = back.transform_bounds(690_000, 629_000, 696_000, 635_000)
     columns, rows = 405, 415
-    degrees = rasters.Grid(
+    degrees = grids.Grid(
         rasterio.CRS.from_epsg(4326), from_origin(west, north, (east - west) / columns, (north - south) / rows),
         columns, rows,
     )  # fmt: skip
@@ -293,7 +293,7 @@ def both() -> tuple[tuple[np.ndarray, rasters.Grid], tuple[np.ndarray, rasters.G
     return (flat, metric), (curved, degrees)
 
 
-def sampled(values: np.ndarray, on: rasters.Grid, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def sampled(values: np.ndarray, on: grids.Grid, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Values at places in Stereo 70."""
     if on.in_degrees:
         x, y = Transformer.from_crs(3844, 4326, always_xy=True).transform(x, y)
