@@ -27,10 +27,10 @@ MOST_MEDIAN_MS = 50
 METHOD = f"""\
 The place, theme and words of {SUBMISSIONS} seeded proposals drawn at random are submitted again as observations, one
 after another, through the service that the pages call (`proposals.submitting.submit`): check, count against the limits
-(raised out of reach), insert, measure every criterion in PostGIS, score, store, commit to disk. {WARM_UP} go before, uncounted. geopandas works out the same facts
-of the same observations one by one (`bench/frames.py`: overlay, sjoin_nearest, spatial index), with the layers already
-in memory, filtered, dissolved and indexed; it leaves out the bounds within a layer's accuracy, the features met,
-the scores, and stores nothing."""
+(raised out of reach), insert, measure every criterion in PostGIS, score, store, commit to disk. {WARM_UP} go before,
+uncounted. geopandas works out the same facts of the same observations one by one (`bench/frames.py`: overlay,
+sjoin_nearest, spatial index), with the layers already in memory, filtered, dissolved and indexed; it leaves out the
+bounds within a layer's accuracy, the features met, the scores, and stores nothing."""
 
 _SAMPLE = text("""
     SELECT id, theme, title, description, attributes, ST_AsGeoJSON(ST_Transform(geom, 4326), 9) AS geometry
