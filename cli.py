@@ -26,6 +26,7 @@ def app() -> typer.Typer:
     import masterplan.users_commands
     import proposals.commands
     import proposals.judging_commands  # adds its commands to theirs
+    import proposals.limits_commands
 
     made = typer.Typer(
         name="masterplan",
@@ -44,6 +45,7 @@ def app() -> typer.Typer:
     made.add_typer(layers.commands.layers, name="layers")
     made.add_typer(proposals.commands.criteria, name="criteria")
     made.add_typer(proposals.commands.proposals, name="proposals")
+    made.add_typer(proposals.limits_commands.limits, name="limits")
     made.add_typer(proposals.commands.demo, name="demo")
     made.command()(proposals.commands.worker)
     made.command()(serve)

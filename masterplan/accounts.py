@@ -198,12 +198,12 @@ def _actor_of(account: Row | None, issued: int, session: str) -> Actor:
     if account is None:
         raise SignInRefused(SESSION_ENDED)
     _refuse_ended(account, issued)
-    role = Role(account.role) if account.role else Role.STAKEHOLDER
+    role, elsewhere = Role(account.role) if account.role else Role.STAKEHOLDER, None
     if settings().process == "public" and role not in PUBLIC_ROLES:
         # This process cannot be staff, whoever signs in; staff have an address of their own.
-        role = Role.STAKEHOLDER
+        role, elsewhere = Role.STAKEHOLDER, role
     uats = tuple(account.uats) if role is Role.UAT else ()
-    return Actor(role, str(account.id), uats, session, since=issued)
+    return Actor(role, str(account.id), uats, session, since=issued, elsewhere=elsewhere)
 
 
 # -- granting --------------------------------------------------------------------------------

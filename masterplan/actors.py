@@ -34,7 +34,8 @@ class Actor:
     the browser session, so that someone not signed in still sees what they brought themselves.
     `receipt` is the tracking code in hand: who holds it sees what it stands for, until a decision is
     made. `key` is the submission key of what the measurer measures. `since` is when this person
-    signed in, in seconds since 1970, 0 for who did not.
+    signed in, in seconds since 1970, 0 for who did not. `elsewhere` is a role of the team that the person
+    has, and that this process, open to the public, cannot act in.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class Actor:
     receipt: str = ""
     key: str = ""
     since: int = 0
+    elsewhere: Role | None = None
 
     @property
     def is_staff(self) -> bool:

@@ -1,9 +1,10 @@
 """Who may do what: the one table that the documentation shows and the tests walk, through the database and the pages.
 
-The locks themselves are grants and policies of the database (`migrations/versions/0007_roles.py`);
-pages ask here only to know what to offer. "Own" is, for a visitor, what this browser submitted or
-whose tracking code is in hand; for who is signed in, what their account submitted; for a
-representative also what is proposed for their UATs.
+The locks themselves are grants and policies of the database (`migrations/versions/0007_roles.py`,
+`0010_corrections.py`); pages ask here only to know what to offer. "Own" is what this browser submitted
+without signing in, or whose tracking code is in hand; for who is signed in, also what their account
+submitted; for a representative also what is proposed for their UATs. What an account submitted is
+seen by its code, and changed by that account alone.
 """
 
 from __future__ import annotations
@@ -77,9 +78,9 @@ def _rules() -> tuple[Rule, ...]:
         Rule(observation, do.SEE, others, STAFF),
         Rule(observation, do.SUBMIT, own, EVERYONE),
         Rule(observation, do.SUBMIT, others, STAFF),
-        Rule(observation, do.EDIT, own, frozenset({STAKEHOLDER, UAT})),
+        Rule(observation, do.EDIT, own, frozenset({VISITOR, STAKEHOLDER, UAT})),
         Rule(observation, do.EDIT, others, NOBODY),
-        Rule(observation, do.WITHDRAW, own, frozenset({STAKEHOLDER, UAT})),
+        Rule(observation, do.WITHDRAW, own, frozenset({VISITOR, STAKEHOLDER, UAT})),
         Rule(observation, do.WITHDRAW, others, NOBODY),
         Rule(observation, do.MODERATE, own, STAFF),
         Rule(observation, do.MODERATE, others, STAFF),

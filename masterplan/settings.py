@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, HttpUrl
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     basemap: str | None = None
     #: "staff" serves every page; "public" one that the public reaches, whose database login cannot be staff.
     process: Literal["staff", "public"] = "staff"
+    #: Where the team's pages are, for those of the team who sign in on the public's.
+    team_address: HttpUrl | None = None
     #: The provider of sign-in, unless Streamlit's secrets.toml has one: all four or none (`docs/sign-in.md`).
     sign_in_metadata_url: str | None = None
     sign_in_client_id: str | None = None

@@ -86,6 +86,27 @@ def _counted(actor: Actor, origin: str) -> tuple[str, str, str]:
     return ("origin", origin, ORIGIN_FULL) if origin else ("unknown", "", UNKNOWN_FULL)
 
 
+# -- what the limits are -------------------------------------------------------------------
+
+KINDS = ("origin", "unknown", "account")
+
+_LIMITS = text("SELECT kind, most FROM masterplan.submission_limit")
+_SET_LIMIT = text("UPDATE masterplan.submission_limit SET most = :most WHERE kind = :kind")
+
+
+def limits_now() -> dict[str, int]:
+    """How many submissions are taken within an hour, by each of `KINDS`."""
+    with transaction(SYSTEM) as connection:
+        found = {row.kind: row.most for row in connection.execute(_LIMITS)}
+    return {kind: found[kind] for kind in KINDS}
+
+
+def set_limit(kind: str, most: int) -> None:
+    """Take so many within an hour from the next submission on; `kind` is one of `KINDS`, `most` above zero."""
+    with transaction(SYSTEM) as connection:
+        connection.execute(_SET_LIMIT, {"kind": kind, "most": most})
+
+
 # -- the worker ----------------------------------------------------------------------------
 
 

@@ -106,6 +106,15 @@ class Checked:
     repairs: tuple[MasterplanError, ...]
 
 
+@dataclass(frozen=True)
+class Words:
+    """What its author may correct of a submission: the words, not the place."""
+
+    title: str
+    description: str
+    theme: str
+
+
 Faults = list[tuple[str, MasterplanError]]
 
 
@@ -131,6 +140,32 @@ def check(submission: Submission, actor: Actor) -> Checked:
     if faults:
         raise InputError(faults)
     return Checked(cleaned, geometry, tuple(repairs))
+
+
+_ONLY_WORDS = Submission(
+    submission_key=UUID(int=0), kind="observation", theme="other", title="", description="", geometry={}
+)
+
+
+def check_words(words: Words) -> tuple[Words, tuple[MasterplanError, ...]]:
+    """Corrected words as they can be stored, and what was changed on the way.
+
+    Raises
+    ------
+    InputError
+        As `check` does.
+    """
+    given = replace(_ONLY_WORDS, **vars(words))
+    faults: Faults = _wrong_kinds(given)
+    if faults:
+        raise InputError(faults)
+    repairs: list[MasterplanError] = []
+    cleaned = _clean_texts(given, repairs)
+    _check_words(cleaned, faults)
+    _check_texts(cleaned, faults)
+    if faults:
+        raise InputError(faults)
+    return Words(cleaned.title, cleaned.description, cleaned.theme), tuple(repairs)
 
 
 _KINDS_OF_VALUES: dict[str, tuple[type, ...]] = {

@@ -47,6 +47,7 @@ UNKNOWN_UAT = N_("There is no UAT with the SIRUTA code {siruta} on the map.")
 REFUSED = N_("The submission {receipt} was not published, or is not public any more. The reason given: {reason}")
 REASON_NEEDED = N_("Say why, in 3 to {most} characters: who submitted it reads the reason.")
 STAFF_ONLY = N_("Only the masterplan's team may do this.")
+CHANGED_MEANWHILE = N_("“{title}” was changed or withdrawn while you read it. Nothing was done; read it again.")
 
 
 @dataclass(frozen=True)
@@ -207,18 +208,30 @@ def _measured(connection: Connection, checked: Checked, criteria: CriteriaSet) -
         author_kind=given.author_kind, on_behalf_of=given.on_behalf_of,
         budget_lei=given.budget_lei, attributes=given.attributes,
     )  # fmt: skip
+    score = measure_and_score(connection, row.id, candidate, criteria)
+    return replace(_outcome(connection, row), created=True, score=score, repairs=checked.repairs)
+
+
+_MEASURE_LATER = text("UPDATE masterplan.measurement SET stale = true WHERE proposal_id = :id")
+
+
+def measure_and_score(
+    connection: Connection, proposal_id: int, candidate: Candidate, criteria: CriteriaSet
+) -> Score | None:
+    """Measure and score a stored submission on behalf of the measurer; None where that is left to the worker."""
     try:
         with connection.begin_nested():
             measured = measure_one(connection, candidate, [criteria])
             score = score_measured(measured, criteria)
-            store_one(connection, row.id, measured, criteria, score)
+            store_one(connection, proposal_id, measured, criteria, score)
     except DBAPIError as failure:
         if failure.connection_invalidated:
             raise
-        log.exception("proposal %s could not be measured; left to the worker", row.id)
+        log.exception("proposal %s could not be measured; left to the worker", proposal_id)
+        connection.execute(_MEASURE_LATER, {"id": proposal_id})
         enqueue(connection, SCORE_PENDING)
-        score = None
-    return replace(_outcome(connection, row), created=True, score=score, repairs=checked.repairs)
+        return None
+    return score
 
 
 def _outcome(connection: Connection, row: Row) -> Outcome:
@@ -441,8 +454,38 @@ _SET_STATUS = text(
     "UPDATE masterplan.proposal SET status = :status WHERE receipt = ANY(:receipts) AND status <> :status"
     " RETURNING receipt"
 )
+_HOLD = text("SELECT id FROM masterplan.proposal WHERE receipt = :receipt FOR UPDATE")
+_CHANGED_SINCE = text("SELECT title FROM masterplan.proposal WHERE receipt = :receipt AND updated_at <> :seen")
 _NOTE = text("SELECT masterplan.note_moderation(CAST(:receipts AS text[]), :status, :reason)")
 SHORTEST_REASON, LONGEST_REASON = 3, 1_000
+
+
+class ChangedMeanwhile(MasterplanError):
+    """What a planner judged is not what is stored any more."""
+
+    http_status = 409
+
+
+def set_status_of_seen(receipt: str, seen: datetime, status: str, actor: Actor, reason: str = "") -> None:
+    """Publish or hide one submission as the planner saw it: `seen` is its `updated_at` then.
+
+    Raises
+    ------
+    ChangedMeanwhile
+        When its author, or another planner, changed it since; nothing is done.
+    Forbidden, InputError, NotFound
+        As `set_status` does.
+    """
+    if not actor.is_staff:
+        raise Forbidden(STAFF_ONLY)
+    with transaction(actor) as connection:
+        asked = {"receipt": receipts.normalise(receipt), "seen": seen}
+        # What was withdrawn cannot be held, and never changes again.
+        connection.execute(_HOLD, asked)
+        title = connection.scalar(_CHANGED_SINCE, asked)
+        if title is not None:
+            raise ChangedMeanwhile(CHANGED_MEANWHILE, title=title)
+        _set_status(connection, [receipt], status, reason)
 
 
 def set_status(codes: Sequence[str], status: str, actor: Actor, reason: str = "") -> int:
@@ -461,17 +504,21 @@ def set_status(codes: Sequence[str], status: str, actor: Actor, reason: str = ""
     """
     if not actor.is_staff:
         raise Forbidden(STAFF_ONLY)
+    with transaction(actor) as connection:
+        return _set_status(connection, codes, status, reason)
+
+
+def _set_status(connection: Connection, codes: Sequence[str], status: str, reason: str) -> int:
     if status not in MODERATED:
         raise ValueError(f"not a status that staff may set: {status!r}")
     said = reason.strip()
     if status == "hidden" and not SHORTEST_REASON <= len(said) <= LONGEST_REASON:
         raise InputError([("reason", MasterplanError(REASON_NEEDED, most=LONGEST_REASON))])
     wanted = [receipts.normalise(code) for code in codes]
-    with transaction(actor) as connection:
-        known = set(connection.scalars(_KNOWN, {"receipts": wanted}))
-        for code in wanted:
-            if code not in known:
-                raise NotFound(NOT_FOUND, receipt=code)
-        changed = list(connection.scalars(_SET_STATUS, {"receipts": wanted, "status": status}))
-        connection.execute(_NOTE, {"receipts": changed, "status": status, "reason": said})
-        return len(changed)
+    known = set(connection.scalars(_KNOWN, {"receipts": wanted}))
+    for code in wanted:
+        if code not in known:
+            raise NotFound(NOT_FOUND, receipt=code)
+    changed = list(connection.scalars(_SET_STATUS, {"receipts": wanted, "status": status}))
+    connection.execute(_NOTE, {"receipts": changed, "status": status, "reason": said})
+    return len(changed)

@@ -14,6 +14,7 @@ from masterplan.database import transaction
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import N_, translator
 from masterplan.pages.plain import plain
+from masterplan.settings import settings
 from masterplan.sign_in import AWAY, FAILED, OUTCOME
 
 ROLE_NAMES = {
@@ -29,6 +30,10 @@ _OUTCOMES = {
              " observations. Try again in a few minutes."),
     FAILED: N_("Signing in did not succeed, and nobody is signed in. Try again."),
 }  # fmt: skip
+_ELSEWHERE = N_("Your account has the role {role}. On these pages, which are the public's, nobody acts in it; you act"
+                " in it on the team's pages.")  # fmt: skip
+_ELSEWHERE_UNSAID = N_("Your account has the role {role}. On these pages, which are the public's, nobody acts in it."
+                       " The team's pages have another address: ask whoever runs this server.")  # fmt: skip
 _CHANGED = N_("Your role changed meanwhile: you act as {role} now. What you just did may not have been done.")
 
 #: In the session: the token it began with, the role it last acted in, and why it was refused.
@@ -90,11 +95,25 @@ def box(now: Actor, chosen: str) -> None:
         if claims.get("name") and claims.get("email"):
             st.caption(plain(str(claims["email"])))
         st.caption(translate(N_("Role: {role}")).format(role=translate(ROLE_NAMES[now.role])))
+        if now.elsewhere is not None:
+            the_team_is_elsewhere(now.elsewhere, chosen)
         if now.uats:
             st.caption(translate(N_("UAT: {names}")).format(names=plain(_uat_words(now.uats))))
         if st.button(translate(N_("Sign out")), icon=":material/logout:", key="sign_out", width="stretch",
                      help=translate(N_("In every browser where you are signed in."))):  # fmt: skip
             _sign_out()
+
+
+def the_team_is_elsewhere(granted: Role, chosen: str) -> None:
+    """Whoever has a role of the team signed in where nobody can act in it: which role, and where it counts."""
+    translate = translator(chosen)
+    role, address = translate(ROLE_NAMES[granted]), settings().team_address
+    if address is None:
+        st.info(translate(_ELSEWHERE_UNSAID).format(role=role), icon=":material/badge:")
+        return
+    st.info(translate(_ELSEWHERE).format(role=role), icon=":material/badge:")
+    st.link_button(translate(N_("To the team's pages")), str(address), icon=":material/arrow_outward:", width="stretch")
+    st.caption(plain(str(address)))
 
 
 def _uat_words(codes: tuple[str, ...]) -> str:

@@ -217,8 +217,9 @@ def _privacy(view: View) -> None:
         N_("**Cookies:** only those that Streamlit, the software of these pages, needs to answer your browser. No"
            " statistics, no advertising."),
         N_("**Other servers:** none. Map, fonts and scripts come from this server; your address goes to nobody else."),
-        N_("**Your rights:** to see, correct or withdraw what you submitted, write to the masterplan's team and name"
-           " the tracking code."),
+        N_("**Your rights:** you see, correct or withdraw what you submitted in the register, with the tracking code,"
+           " until it is decided on; after that, or to have your e-mail address deleted, write to the masterplan's team"
+           " and name the code."),
     )  # fmt: skip
 
 

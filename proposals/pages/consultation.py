@@ -22,6 +22,9 @@ from proposals.consultations import Consultation
 PARAMETER = "sesiune"
 _KEPT = "consultation_code"
 _QR_PX = 240
+#: What the form for a new session begins with; and in the session, that one was opened and the form is to begin anew.
+_HOURS, _SUBMISSIONS = 4, 200
+_OPENED = "session_opened"
 
 
 # -- taking part ---------------------------------------------------------------------------
@@ -78,6 +81,8 @@ def sessions(view: View) -> None:
 
 
 def _new(view: View) -> None:
+    if st.session_state.pop(_OPENED, False):
+        st.session_state.update(session_place="", session_hours=_HOURS, session_most=_SUBMISSIONS)
     with st.form("session_new", border=True):
         st.subheader(view(N_("Open a consultation session")), anchor=False)
         st.caption(view(N_(
@@ -86,9 +91,9 @@ def _new(view: View) -> None:
         )))  # fmt: skip
         place = st.text_input(view(N_("Place and occasion")), key="session_place",
                               max_chars=consultations.LONGEST_PLACE)  # fmt: skip
-        hours = st.number_input(view(N_("Ends after (hours)")), 1, 24 * consultations.LONGEST_DAYS, 4,
+        hours = st.number_input(view(N_("Ends after (hours)")), 1, 24 * consultations.LONGEST_DAYS, _HOURS,
                                 key="session_hours")  # fmt: skip
-        most = st.number_input(view(N_("Submissions, at most")), 1, consultations.MOST_SUBMISSIONS, 200,
+        most = st.number_input(view(N_("Submissions, at most")), 1, consultations.MOST_SUBMISSIONS, _SUBMISSIONS,
                                key="session_most")  # fmt: skip
         if not st.form_submit_button(view(N_("Open the session")), type="primary", width="stretch"):
             return
@@ -98,6 +103,9 @@ def _new(view: View) -> None:
     except InputError as refused:
         for _, fault in refused.faults:
             st.error(plain(fault.message(view.language)))
+        return
+    st.session_state[_OPENED] = True
+    st.rerun()
 
 
 def _open(view: View, each: Consultation) -> None:

@@ -19,6 +19,7 @@ from masterplan.formats import number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import ROLE_NAMES, View, demonstration_allowed, run_page
+from masterplan.pages.sign_in import the_team_is_elsewhere
 from masterplan.uats import uat_names
 from proposals.criteria import THEMES, CriteriaSet
 from proposals.criteria_store import in_force
@@ -54,7 +55,7 @@ from proposals.pages.details import (
 from proposals.pages.form import AUTHOR_NAMES, THEME_NAMES
 from proposals.routes import staff_export, staff_tiles
 from proposals.selecting import ProposalDetails, ProposalRow, count, counts_by, one, page
-from proposals.submitting import LONGEST_REASON, load_result, set_status
+from proposals.submitting import LONGEST_REASON, ChangedMeanwhile, load_result, set_status_of_seen
 
 ROWS_A_PAGE = 50
 MAP_HEIGHT_PX = 430
@@ -121,11 +122,13 @@ def _everything(view: View, criteria: CriteriaSet, uats: Mapping[str, str]) -> N
 def _for_planners(view: View) -> None:
     st.info(view(N_("Here planners filter, judge and publish what came in. What is public is in the register.")),
             icon=":material/lock:")  # fmt: skip
-    if demonstration_allowed():
+    if view.actor.elsewhere is not None:
+        the_team_is_elsewhere(view.actor.elsewhere, view.language)
+    elif demonstration_allowed():
         st.markdown(view(N_("To try it, choose the role “{role}” under “Demonstration”, in the sidebar."),
                          role=view(ROLE_NAMES[Role.PLANNER])))  # fmt: skip
     else:
-        st.markdown(view(N_("It opens once sign-in exists and your account has the planner's role.")))
+        st.markdown(view(N_("It opens for who signs in with an account that has the planner's role.")))
 
 
 # -- the filter ----------------------------------------------------------------------------
@@ -397,8 +400,8 @@ def _moderate(view: View, shown: ProposalDetails) -> None:
 
 def _set(view: View, shown: ProposalDetails, status: str, reason: str = "") -> None:
     try:
-        set_status([shown.receipt], status, view.actor, reason)
-    except InputError as refused:
+        set_status_of_seen(shown.receipt, shown.updated_at, status, view.actor, reason)
+    except (InputError, ChangedMeanwhile) as refused:
         st.error(plain(refused.message(view.language)))
         return
     st.session_state["desk_changes"] += 1

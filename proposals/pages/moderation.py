@@ -18,7 +18,7 @@ from proposals.filters import EVERYTHING, ProposalFilter
 from proposals.pages.details import details
 from proposals.routes import staff_tiles
 from proposals.selecting import ProposalDetails, count, one, page
-from proposals.submitting import LONGEST_REASON, set_status
+from proposals.submitting import LONGEST_REASON, ChangedMeanwhile, set_status_of_seen
 
 MAP_HEIGHT_PX = 430
 WAITING = ProposalFilter(statuses=("submitted",))
@@ -29,7 +29,7 @@ REASONS = (
     N_("It is not about the metropolitan masterplan."),
     N_("It cannot be understood what is asked for. Submit it again with more words."),
 )
-_AT, _REFUSING, _KEYS = "queue_at", "queue_refusing", "queue_keys"
+_AT, _REFUSING, _KEYS, _CHANGED = "queue_at", "queue_refusing", "queue_keys", "queue_changed"
 
 
 def queue(view: View, uats: Mapping[str, str]) -> None:
@@ -41,10 +41,14 @@ def queue(view: View, uats: Mapping[str, str]) -> None:
         rows = page(connection, WAITING, "created", descending=False, limit=1, offset=at)
         waiting = one(connection, rows[0].receipt) if rows else None
     if waiting is None:
+        said.pop(_CHANGED, None)
         st.success(view(N_("Nothing waits for moderation.")), icon=":material/task_alt:")
         return
     left, right = st.container(key="queue_beside").columns([3, 2], gap="medium")
     with left:
+        changed = said.pop(_CHANGED, None)
+        if changed is not None:
+            st.warning(plain(changed.message(view.language)), icon=":material/sync_problem:")
         _heading(view, at, total)
         _one(view, waiting, uats)
         _actions(view, waiting, at, total)
@@ -58,7 +62,7 @@ def queue(view: View, uats: Mapping[str, str]) -> None:
 
 def _all_tiles(view: View) -> str:
     stamp = st.session_state.get("desk_changes", 0)
-    return f"{staff_tiles(view.actor.session, view.actor.user, EVERYTHING)}&n={stamp}"
+    return f"{staff_tiles(view.actor.session, view.actor.user, EVERYTHING, view.actor.since)}&n={stamp}"
 
 
 def _heading(view: View, at: int, total: int) -> None:
@@ -77,14 +81,14 @@ def _one(view: View, waiting: ProposalDetails, uats: Mapping[str, str]) -> None:
 
 def _actions(view: View, waiting: ProposalDetails, at: int, total: int) -> None:
     accept, refuse, back, onwards = st.columns(4)
-    _button(view, accept, N_("Accept"), "A", "queue_accept", _accept, view, waiting.receipt, type="primary",
+    _button(view, accept, N_("Accept"), "A", "queue_accept", _accept, view, waiting, type="primary",
             icon=":material/check:")  # fmt: skip
     _button(view, refuse, N_("Refuse…"), "X", "queue_refuse", _refuse, waiting.receipt, icon=":material/block:")
     _button(view, back, N_("Back"), "P", "queue_back", _move, -1, disabled=at == 0, icon=":material/arrow_back:")
     _button(view, onwards, N_("Skip"), "N", "queue_skip", _move, 1, disabled=at + 1 >= total,
             icon=":material/arrow_forward:")  # fmt: skip
     if st.session_state.get(_REFUSING) == waiting.receipt:
-        _reasons(view, waiting.receipt)
+        _reasons(view, waiting)
 
 
 def _button(view: View, place: Any, label: str, key: str, name: str, act: Any, *arguments: Any, **look: Any) -> None:
@@ -92,15 +96,15 @@ def _button(view: View, place: Any, label: str, key: str, name: str, act: Any, *
     place.button(view(label), key=name, shortcut=shortcut, on_click=act, args=arguments, width="stretch", **look)
 
 
-def _reasons(view: View, receipt: str) -> None:
+def _reasons(view: View, waiting: ProposalDetails) -> None:
     st.markdown(view(N_("**Why?** Who submitted it reads the reason with the tracking code.")))
     for position, reason in enumerate(REASONS, start=1):
-        _button(view, st, reason, str(position), f"queue_reason_{position}", _hide, view, receipt, both(reason))
+        _button(view, st, reason, str(position), f"queue_reason_{position}", _hide, view, waiting, both(reason))
     with st.form("queue_other_reason", border=False, enter_to_submit=True):
         field, button = st.columns([3, 1], vertical_alignment="bottom")
         field.text_input(view(N_("Another reason")), key="queue_reason", max_chars=LONGEST_REASON)
         if button.form_submit_button(view(N_("Refuse")), width="stretch"):
-            _hide(view, receipt, st.session_state["queue_reason"])
+            _hide(view, waiting, st.session_state["queue_reason"])
             if _REFUSING not in st.session_state:
                 st.rerun()
     fault = st.session_state.pop("queue_fault", None)
@@ -113,21 +117,27 @@ def both(reason: str) -> str:
     return " / ".join(translator(language)(reason) for language in LANGUAGES)
 
 
-def _accept(view: View, receipt: str) -> None:
-    set_status([receipt], "published", view.actor)
-    _next()
+def _accept(view: View, waiting: ProposalDetails) -> None:
+    _set(view, waiting, "published")
 
 
 def _refuse(receipt: str) -> None:
     st.session_state[_REFUSING] = receipt
 
 
-def _hide(view: View, receipt: str, reason: str) -> None:
+def _hide(view: View, waiting: ProposalDetails, reason: str) -> None:
     try:
-        set_status([receipt], "hidden", view.actor, reason)
+        _set(view, waiting, "hidden", reason)
     except InputError as refused:
         st.session_state["queue_fault"] = refused
-        return
+
+
+def _set(view: View, waiting: ProposalDetails, status: str, reason: str = "") -> None:
+    """As it was read: its author may have corrected or withdrawn it since."""
+    try:
+        set_status_of_seen(waiting.receipt, waiting.updated_at, status, view.actor, reason)
+    except ChangedMeanwhile as changed:
+        st.session_state[_CHANGED] = changed
     _next()
 
 

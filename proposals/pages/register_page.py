@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 
@@ -19,7 +20,7 @@ from masterplan.pages.shell import View, run_page
 from masterplan.uats import uat_names
 from proposals.criteria import THEMES
 from proposals.filters import EVERYTHING, KINDS, LONGEST_TEXT, ProposalFilter
-from proposals.pages import result
+from proposals.pages import correcting, history, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -162,6 +163,7 @@ def _opened(view: View, reader: Actor, code: str) -> None:
     except (InputError, NotFound) as unknown:
         st.warning(plain(unknown.message(view.language)), icon=":material/search_off:")
         return
+    correcting.news(view)
     with st.container(border=True):
         st.subheader(plain(outcome.title), anchor=False)
         state = result.badge(view, STATUS_BADGES, outcome.status)
@@ -169,10 +171,13 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         if outcome.status == "hidden" and moderated is not None:
             st.warning(plain(view(N_("It was not published. The reason given: {reason}"), reason=moderated.reason)))
         if shown is None:
-            st.caption(view(N_("Its description is shown once it is public.")))
+            if outcome.status != "withdrawn":
+                st.caption(view(N_("Its description is shown once it is public.")))
         else:
             details(view, shown, uats)
+        correcting.offer(view, outcome)
         result.standing(view, outcome)
+        history.show(view, replace(reader, receipt=outcome.receipt), outcome.proposal_id)
     st.button(view(N_("Close")), on_click=_close, icon=":material/close:")
 
 

@@ -77,7 +77,10 @@ def receipt(view: View, outcome: Outcome) -> None:
     st.caption(view(N_("Tracking code")))
     st.code(outcome.receipt, language=None)
     if outcome.status == "submitted":
-        st.caption(view(N_("It becomes public once a planner has accepted it; with the code you see what came of it.")))
+        st.caption(view(N_(
+            "It becomes public once a planner has accepted it; with the code you see what came of it, and until then"
+            " you can correct or withdraw it in the register."
+        )))  # fmt: skip
     for repair in outcome.repairs:
         st.info(plain(repair.message(view.language)), icon=":material/build:")
 

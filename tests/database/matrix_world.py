@@ -174,7 +174,7 @@ def attempt(trying: Trying, world: World, rule: Rule, role: Role) -> set[bool]:
 _SUBMISSION = {
     Operation.SEE: ["SELECT title FROM masterplan.proposal WHERE receipt = :r"],
     Operation.EDIT: ["UPDATE masterplan.proposal SET title = 'Alt titlu' WHERE receipt = :r",
-                     "UPDATE masterplan.proposal SET geom = ST_Translate(geom, 1, 1) WHERE receipt = :r"],
+                     "UPDATE masterplan.proposal SET description = 'x', theme = 'mobility' WHERE receipt = :r"],
     Operation.WITHDRAW: ["UPDATE masterplan.proposal SET status = 'withdrawn' WHERE receipt = :r"],
     Operation.MODERATE: ["UPDATE masterplan.proposal SET status = :moderated WHERE receipt = :r"],
     Operation.ASSESS: ["INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason)"

@@ -295,11 +295,12 @@ def test_a_ticket_acts_as_its_account_does_at_this_moment():
 def test_a_public_process_makes_nobody_staff(monkeypatch: pytest.MonkeyPatch):
     ana = signed_in()
     accounts.grant("ana@example.org", Role.PLANNER, (), SYSTEM)
+    assert (acting(ana).role, acting(ana).elsewhere) == (Role.PLANNER, None)
     database.dispose()
     monkeypatch.setenv("MASTERPLAN_PROCESS", "public")
     settings.cache_clear()
     try:
-        assert acting(ana).role is Role.STAKEHOLDER
+        assert (acting(ana).role, acting(ana).elsewhere) == (Role.STAKEHOLDER, Role.PLANNER)
         with pytest.raises(ProgrammingError), transaction(VISITOR) as connection:
             connection.execute(text("SELECT 1 FROM masterplan.account"))
     finally:

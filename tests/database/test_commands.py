@@ -64,6 +64,7 @@ def test_the_contract_has_these_commands():
         "criteria check", "criteria load", "criteria publish", "criteria retire", "criteria replay",
         "proposals import", "proposals score", "proposals export", "proposals rank", "proposals explain",
         "demo clear", "demo seed", "worker", "serve",
+        "limits list", "limits set",
         "users grant", "users revoke", "users disable", "users enable", "users list",
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner, Result
 
+import cli
 from masterplan import database, jobs
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.database import owner_transaction, transaction
@@ -197,6 +200,25 @@ def test_two_processes_at_once_do_not_pass_the_limit_together():
         submit(observation(), VISITOR, HOME)
 
 
+def command(*words: str, expect: int = 0) -> Result:
+    done = CliRunner().invoke(cli.app(), ["limits", *words])
+    assert done.exit_code == expect, done.output
+    return done
+
+
+def test_limits_are_seen_and_set_by_a_command_and_hold_at_the_next_submission():
+    listed = json.loads(command("list", "--json").stdout)
+    assert [(each["limit"], each["most"]) for each in listed] == [("origin", 5), ("unknown", 60), ("account", 30)]
+    submit(observation(), VISITOR, HOME)
+    assert "at most 1 within an hour" in command("set", "origin", "1").stdout
+    with pytest.raises(TooMany):
+        submit(observation(), VISITOR, HOME)
+    submit(observation(), VISITOR, OFFICE)
+    for words in (("set", "everybody", "7"), ("set", "origin", "0"), ("set", "origin", "many")):
+        assert "Error:" in command(*words, expect=2).stderr
+    assert [each["most"] for each in json.loads(command("list", "--json").stdout)] == [1, 60, 30]
+
+
 def test_whoever_comes_while_the_last_place_is_being_taken_waits_and_is_refused():
     """The race itself: both ask before either has committed."""
     for _ in range(4):
@@ -250,6 +272,9 @@ def test_the_worker_forgets_what_no_limit_counts():
 @pytest.mark.parametrize("actor", [VISITOR, ANA, PLANNER, SYSTEM])
 @pytest.mark.parametrize("statement", ["SELECT * FROM masterplan.{}", "DELETE FROM masterplan.{}"])
 def test_no_actor_reaches_the_tables_past_their_functions(table, actor, statement):
+    """But the system, which the command line acts as: it sees the limits."""
+    if (table, actor, statement[:6]) == ("submission_limit", SYSTEM, "SELECT"):
+        return
     with pytest.raises(DBAPIError, match="permission denied"), transaction(actor) as connection:
         connection.execute(text(statement.format(table)))
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from masterplan import accounts
-from masterplan.actors import PEOPLE, SYSTEM, Actor, Role
+from masterplan.actors import PEOPLE, SYSTEM, VISITOR, Actor, Role
+from masterplan.database import transaction
 from masterplan.pages import shell, sign_in
 from masterplan.permissions import MATRIX, Operation, Thing, Whose
-from masterplan.settings import PROJECT_ROOT
+from masterplan.settings import PROJECT_ROOT, Settings, settings
 from proposals.submitting import Submission, submit
 from tests.pages.helpers import COPOU, PAGES, brought, checked, shown
 
@@ -23,8 +27,8 @@ do, OWN, OTHERS = Operation, Whose.OWN, Whose.OTHERS
 IASI, MIROSLAVA = "95060", "97919"
 EMAIL = "canary@example.org"
 
-#: What has no page yet: nobody is offered it. The database answers all the same (`test_matrix.py`).
-WITHOUT_A_PAGE = {do.EDIT, do.WITHDRAW, do.ASSESS, do.DECIDE, do.PUBLISH}
+#: What has no page yet, and comes with the planner's desk. The database answers all the same (`test_matrix.py`).
+WITHOUT_A_PAGE = {do.ASSESS, do.DECIDE, do.PUBLISH}
 #: A representative's form is for the proposals of their UAT; an observation they bring like anybody, signed out.
 NOT_OFFERED = {(Role.UAT, Thing.OBSERVATION, do.SUBMIT, OWN)}
 #: The same controls as for another's; an export tells nothing of whose it is.
@@ -58,12 +62,21 @@ def world(database_name: str) -> SimpleNamespace:
         author_kind="uat", documentation_stage="idea", email=EMAIL,
     )  # fmt: skip
     accounts.grant("ana@example.org", Role.PLANNER, (), SYSTEM)
+    with transaction(VISITOR) as connection:
+        account = connection.scalar(text("SELECT masterplan.sign_in('https://x', 'y', 'z@example.org', true, '', 1)"))
     return SimpleNamespace(
         public=brought("Publică pentru toți").receipt,
         observation=brought("Nepublică a altuia", session="another", publish=False, email=EMAIL).receipt,
         proposal=submit(proposal, mayor).receipt,
         own={role: brought(f"A mea, {role.value}", session=f"session of {role.value}", publish=False).receipt
              for role in PEOPLE},
+        of_own_uat=submit(replace(proposal, submission_key=uuid4(), title="Drum al nostru", on_behalf_of=IASI),
+                          replace(mayor, uats=(IASI,))).receipt,
+        of_an_account=submit(
+            Submission(submission_key=uuid4(), kind="observation", theme="water", title="Din contul altuia",
+                       description="", geometry={"type": "Point", "coordinates": list(COPOU)}),
+            Actor(Role.STAKEHOLDER, user=str(account), session="another"),
+        ).receipt,
     )  # fmt: skip
 
 
@@ -87,6 +100,15 @@ def offered(open_as: Open, world: SimpleNamespace, role: Role) -> set[tuple[Thin
             found.add((thing, do.SEE, OWN))
         if thing is Thing.OBSERVATION and page.get("plotly_chart") is not None and "punctaj" in words.lower():
             found.add((Thing.RESULT, do.SEE, OWN))
+    for thing, whose, receipt in (
+        (Thing.OBSERVATION, OWN, world.own[role]), (Thing.PROPOSAL, OWN, world.of_own_uat),
+        # By its code in hand: seen, and another's all the same.
+        (Thing.OBSERVATION, OTHERS, world.of_an_account), (Thing.PROPOSAL, OTHERS, world.proposal),
+        (Thing.PUBLIC, OWN, world.public), (Thing.PUBLIC, OTHERS, world.public),
+    ):  # fmt: skip
+        keys = {button.key for button in open_as(role, "register", cod=receipt).button}
+        found |= {(thing, do.EDIT, whose)} if "correcting_save" in keys else set()
+        found |= {(thing, do.WITHDRAW, whose)} if "correcting_withdraw" in keys else set()
     for thing in (Thing.PUBLIC, Thing.OBSERVATION, Thing.PROPOSAL):
         found |= _at_the_desk(open_as, world, role, thing)
     found |= _in_the_form(open_as, role)
@@ -155,7 +177,30 @@ def test_everyone_signed_in_sees_who_they_are(role: Role, monkeypatch: pytest.Mo
     assert [button.label for button in app.button] == ["Ieși din cont"]
 
 
-def _only_the_box(role: str, uats: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("address", ["https://echipa.example.ro/", None])
+def test_on_the_public_s_pages_the_team_is_told_where_its_own_are(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if address:
+        monkeypatch.setenv("MASTERPLAN_TEAM_ADDRESS", address)
+    settings.cache_clear()
+    app = AppTest.from_function(_only_the_box, args=("stakeholder", (), "planner"), default_timeout=60).run()
+    monkeypatch.undo()
+    settings.cache_clear()
+    words = " ".join(shown(checked(app)))
+    assert "Rol: actor local" in words and "Contul dumneavoastră are rolul planificator." in words
+    links = [element.proto.url for element in app.get("link_button")]
+    assert links == ([address] if address else [])
+    assert ("întrebați pe cine administrează serverul" in words) is (address is None)
+
+
+def test_a_wrong_address_of_the_team_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTERPLAN_TEAM_ADDRESS", "javascript:alert(1)")
+    with pytest.raises(ValidationError, match="team_address"):
+        Settings()
+
+
+def _only_the_box(role: str, uats: tuple[str, ...], elsewhere: str | None = None) -> None:
     from unittest.mock import patch
 
     from masterplan.actors import Actor, Role
@@ -168,4 +213,4 @@ def _only_the_box(role: str, uats: tuple[str, ...]) -> None:
             return {"name": "Ana Popescu", "email": "ana@example.org"}
 
     with patch.object(sign_in.st, "user", User()):
-        sign_in.box(Actor(Role(role), "7", tuple(uats)), "ro")
+        sign_in.box(Actor(Role(role), "7", tuple(uats), elsewhere=elsewhere and Role(elsewhere)), "ro")

@@ -212,6 +212,7 @@ def test_a_planner_opens_a_session_and_ends_it(open_page):
     app.number_input(key="session_most").set_value(40)
     checked(next(b for b in app.button if b.label == "Deschide sesiunea").click().run())
     (opened,) = all_sessions()
+    assert (app.text_input(key="session_place").value, app.number_input(key="session_hours").value) == ("", 4), "anew"
     assert (opened.place, opened.most, opened.used, opened.open) == ("Casa de Cultură, Miroslava", 40, 0, True)
     assert timedelta(hours=2, minutes=59) < opened.ends_at - datetime.now(UTC) <= timedelta(hours=3)
     assert f"## {opened.code}" in shown(app)
