@@ -22,6 +22,7 @@ def app() -> typer.Typer:
     Made on demand, since importing the packages reads the settings: a wrong one must be one line too.
     """
     import layers.commands
+    import masterplan.audit_commands
     import masterplan.commands
     import masterplan.users_commands
     import proposals.commands
@@ -42,6 +43,7 @@ def app() -> typer.Typer:
     made.add_typer(masterplan.commands.db, name="db")
     made.command()(masterplan.commands.migrate)
     made.add_typer(masterplan.users_commands.users, name="users")
+    made.add_typer(masterplan.audit_commands.audit, name="audit")
     made.add_typer(layers.commands.layers, name="layers")
     made.add_typer(proposals.commands.criteria, name="criteria")
     made.add_typer(proposals.commands.proposals, name="proposals")
