@@ -33,6 +33,7 @@ _MOST_PER_THREAD = 4_000
 #: What rounding to two decimals cannot tell apart.
 _SAME = 0.01
 _FIRST_LOOK = 16
+_LEAST_DRAWN = 1e-12
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def draw(
     """Weight vectors (samples × criteria), each summing to 1, around these weights; the same for the same seed."""
     alpha = concentration * weights / weights.sum()
     drawn = np.random.default_rng(seed).standard_gamma(alpha, (samples, len(weights)))
+    # A wide spread draws weights too small for a float; what is left of 0 would divide by it.
+    drawn = np.where(alpha > 0, np.maximum(drawn, _LEAST_DRAWN), 0.0)
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
@@ -119,7 +122,7 @@ def robust(
         top=np.full(len(scores), np.nan),
         ahead=np.full(len(scores), np.nan),
         groups={name: ranked(totals(scores, own)) for name, own in (groups or {}).items()},
-        ties=[rows[members].tolist() for members in tied(scores[rows], drawn)] if len(rows) else [],
+        ties=[],
     )
     if len(rows):
         # In the order of their totals, neighbours have neighbouring counts.
@@ -132,6 +135,8 @@ def robust(
         found.high[rows] = 1 + (reached < np.ceil((1 - TAIL) * samples)).sum(axis=1)
         found.top[rows] = reached[:, min(k, len(rows)) - 1] / samples
         found.ahead[rows] = np.where(following != np.arange(len(rows)), ahead / samples, np.nan)
+        # After the counting: its matrix products leave threads behind that wait, busily, for more.
+        found.ties.extend(sorted(sorted(rows[members].tolist()) for members in tied(scores[rows], drawn)))
     return found
 
 
@@ -152,7 +157,6 @@ def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tupl
     known = ~np.isnan(scores)
     values = np.ascontiguousarray(np.nan_to_num(scores).T)
     patterns, pattern = np.unique(known, axis=0, return_inverse=True)
-    factors = 100 / (drawn @ patterns.T)
     # Unsigned: an index that may count from the end is tested at every use.
     numbers, places = pattern.ravel().astype(np.uint32), following.astype(np.uint32)
     workers = 1 if len(scores) > _MOST_PER_THREAD else min(_MOST_THREADS, os.cpu_count() or 1)
@@ -160,7 +164,7 @@ def _count(scores: np.ndarray, drawn: np.ndarray, following: np.ndarray) -> tupl
 
     def work(samples: slice) -> tuple[np.ndarray, np.ndarray]:
         counts, ahead = np.zeros((size, size), dtype=kind), np.zeros(size, dtype=np.uint32)
-        tally(drawn[samples], values, factors[samples], numbers, places, counts, ahead)
+        tally(drawn[samples], values, patterns.astype(float), numbers, places, counts, ahead)
         return counts, ahead
 
     edges = np.linspace(0, len(drawn), workers + 1).astype(int).tolist()

@@ -160,6 +160,16 @@ def test_the_same_seed_draws_the_same_and_a_scale_of_weights_changes_nothing():
     assert not np.array_equal(draw(weights, 50, 7), draw(weights, 50, 8))
 
 
+def test_a_wide_spread_still_weighs_what_weighs_and_nothing_else():
+    """Of a weight of 1 in 151, one draw in a hundred is too small for a float."""
+    weights = np.array([1.0, 50, 50, 50, 0])
+    drawn = draw(weights, 20_000, 1, 1)
+    assert (drawn[:, 0] <= 1e-12).any() and (drawn[:, :4] > 0).all() and (drawn[:, 4] == 0).all()
+    alone = matrix([[80, None, None, None, None], [20, None, None, None, 100]])
+    found = robust(alone, weights, drawn, k=1)
+    assert found.low.tolist() == found.high.tolist() == [1, 2]
+
+
 # -- another implementation ----------------------------------------------------------------
 
 
