@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,7 @@ def _got(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
     return answer
 
 
+@cache
 def trusting() -> ssl.SSLContext:
     """For the certificate that the test made itself."""
     context = ssl.create_default_context()

@@ -123,4 +123,5 @@ def test_forged_page_values_leave_the_page_standing(server: Server, address: str
     assert not TRACES.search(b"".join(page.frames))
     with page_client(server.address) as next_page:
         next_page.open(address)
-    assert b"MasterPlanul Metropolitan are caracter orientativ" in b"".join(next_page.frames)
+    sent = b"".join(next_page.frames)
+    assert b"MasterPlanul Metropolitan are caracter orientativ" in sent, server.log.read_text()[-3000:]
