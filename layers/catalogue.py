@@ -30,6 +30,9 @@ class Attribute:
     values: tuple[str, ...] | tuple[float, ...] = ()
     values_ro: tuple[str, ...] = ()
     values_en: tuple[str, ...] = ()
+    #: For readers of the map alone: the layer whose features the values name by their ids, and whether it is told.
+    refers_to: str = ""
+    told: bool = True
 
     def value_name(self, value: object, language: str) -> str:
         """What a listed value is called in `language`; a value without a name is its own."""
@@ -46,6 +49,9 @@ DERIVED_ATTRIBUTES = (
     Attribute("parameters", "text", "parametri", "parameters", filterable=False),
     Attribute("input_sha256", "text", "fișiere de intrare (SHA-256)", "input files (SHA-256)", filterable=False),
 )
+
+
+_FOR_READERS = ("refers_to", "told")
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +80,9 @@ class Layer:
     shipped: bool = True
 
     def attribute_rows(self) -> list[dict[str, Any]]:
-        """The attributes as plain values, for the database."""
-        return [_listed(asdict(attribute)) for attribute in self.attributes]
+        """The attributes as plain values, for the database; how a reader is told of them is not of their type."""
+        rows = (_listed(asdict(attribute)) for attribute in self.attributes)
+        return [{name: value for name, value in row.items() if name not in _FOR_READERS} for row in rows]
 
 
 @dataclass(frozen=True)

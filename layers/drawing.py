@@ -83,6 +83,7 @@ class _PlanMap(JSCSSMixin, folium.MacroElement):
     default_js = [
         ("maplibre", asset_address("maplibre-gl.js")),
         ("maplibre_leaflet", asset_address("leaflet-maplibre-gl.js")),
+        ("geodesic", asset_address("geographiclib-geodesic.js")),
         ("plan_map", asset_address("plan-map.js")),
     ]
     default_css = [
@@ -125,6 +126,35 @@ STRINGS = {
     "zoom_in": N_("Zoom in"),
     "zoom_out": N_("Zoom out"),
     "about_layer": N_("About the layer"),
+    "presets": N_("What do you want to see?"),
+    "origin": N_("UAT of origin"),
+    "all_origins": N_("all"),
+    "origin_told": N_("{name}: crosses {crossed}; joins {joins}."),
+    "origin_direct": N_("{name}: crosses no other UAT; joins {joins}."),
+    "no_origin": N_("No prospective radial comes from this UAT."),
+    "shown_of": N_("{shown} of {all} shown"),
+    "opacity": N_("Opacity"),
+    "data": N_("Data"),
+    "order": N_("Order of the layers"),
+    "order_hint": N_("The first is drawn above the others. Names stay above all."),
+    "move_up": N_("Move up"),
+    "move_down": N_("Move down"),
+    "ground": N_("Ground"),
+    "north": N_("North is up"),
+    "my_place": N_("Go to my place"),
+    "no_place": N_("Your device did not say where it is. Search for the place or click the map."),
+    "place_outside": N_("You are outside the map of the zone."),
+    "measure": N_("Measure a length or an area"),
+    "measure_hint": N_("Click the map, point after point."),
+    "measured_length": N_("Length: {length}"),
+    "measured_both": N_("Length: {length} · area when closed: {area}"),
+    "measure_middle": N_("Point in the middle of the map"),
+    "measure_undo": N_("Remove the last point"),
+    "measure_done": N_("Done"),
+    "search": N_("Search on the map"),
+    "search_hint": N_("UAT, village, radial, code…"),
+    "search_nothing": N_("Nothing found."),
+    "search_failed": N_("The search does not answer. Try again."),
     "no_webgl": N_("This browser cannot draw the map (WebGL is off). Everything can be done without it,"
                    " on the page “Propose”."),
     "tiles_failed": N_("Part of the map could not be loaded. It is tried again when you move the map."),
@@ -157,8 +187,9 @@ STRINGS = {
 
 
 def _content() -> dict[str, Any]:
-    """The map's words in every language, so that another one does not mount it anew."""
-    return {"strings": {language: _words(language) for language in LANGUAGES}}
+    """The map's words in every language, so that another one does not mount it anew, and the zone's bounds."""
+    bounds = dict(zip(("west", "south", "east", "north"), place().bounds, strict=True))
+    return {"strings": {language: _words(language) for language in LANGUAGES}, "bounds": bounds}
 
 
 def _words(language: str) -> dict[str, str]:

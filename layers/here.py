@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from layers.catalogue import DERIVED_ATTRIBUTES, Attribute, Layer, catalogue
+from layers.naming import NO_NAMES, Names, names_of, title_of
 from masterplan.formats import number, quantity
 from masterplan.language import LANGUAGES, N_, translator
 from masterplan.place import WGS84_SRID, place
@@ -44,21 +45,25 @@ class FeatureHere:
     source: str
     version: int
     distance_m: float
+    names: Names = NO_NAMES
 
     def facts(self, language: str) -> list[tuple[str, str]]:
         """Name and value, with unit, of each attribute that this feature has and that is in this language."""
         attributes = (*self.layer.attributes, *DERIVED_ATTRIBUTES)
         values = ((a, self.properties.get(a.name)) for a in attributes)
         return [
-            (getattr(a, f"name_{language}"), attribute_words(a, value, language))
+            (title_of(a, language), attribute_words(a, value, language, self.names))
             for a, value in values
-            if value not in (None, "", []) and not a.name.endswith(_IN_OTHER_LANGUAGES[language])
+            if a.told and value not in (None, "", []) and not a.name.endswith(_IN_OTHER_LANGUAGES[language])
         ]
 
 
-def attribute_words(attribute: Attribute, value: Any, language: str) -> str:
-    """A value as a person reads it: formatted number with unit, yes or no, joined list."""
+def attribute_words(attribute: Attribute, value: Any, language: str, names: Names = NO_NAMES) -> str:
+    """A value as a person reads it: formatted number with unit, yes or no, joined list, the name behind a code."""
     translate = translator(language)
+    if attribute.refers_to:
+        codes = value if isinstance(value, list) else [value]
+        return ", ".join(names.of(attribute.refers_to, code, language) for code in codes)
     if attribute.type == "boolean":
         return translate(N_("yes") if value else N_("no"))
     if attribute.type == "list":
@@ -81,10 +86,14 @@ def what_is_here(
     rows = connection.execute(_HERE, parameters).all()
     position = {layer.id: order for order, layer in enumerate(catalogue().layers)}
     layers = {layer.id: layer for layer in catalogue().layers}
+    names = names_of(connection, (
+        (attribute, row.properties.get(attribute.name))
+        for row in rows if row.layer_id in layers for attribute in layers[row.layer_id].attributes
+    ))  # fmt: skip
     found = [
         FeatureHere(
             layers[row.layer_id], row.feature_id, row.name_ro, row.name_en, row.status,
-            row.properties, row.indicative, row.source, row.version, row.distance_m,
+            row.properties, row.indicative, row.source, row.version, row.distance_m, names,
         )
         for row in rows
         if row.layer_id in layers

@@ -8,15 +8,15 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from layers import mapping, raster_tiles, tiles
-from layers.assets import asset_file
+from layers.assets import asset_bundle, asset_file
 from layers.backdrops import backdrops
 from layers.catalogue import catalogue
-from layers.symbology import labelled_layers
+from layers.symbology import DEFAULT_THEME, THEME_NAMES, THEMES, labelled_layers
 from masterplan.actors import VISITOR
 from masterplan.database import transaction
 from masterplan.errors import NotFound
 from masterplan.http import answering, language_of
-from masterplan.language import N_
+from masterplan.language import N_, translator
 from masterplan.place import place
 
 #: An address that names the version of what it serves may be kept for a year.
@@ -42,18 +42,28 @@ def plan_tile(request: Request) -> Response:
 
 def style(request: Request) -> Response:
     with transaction(VISITOR) as connection:
-        return _json(mapping.style(connection, language_of(request)))
+        return _json(mapping.style(connection, language_of(request), _theme(request)))
 
 
 def panel(request: Request) -> Response:
-    language = language_of(request)
+    language, theme = language_of(request), _theme(request)
     with transaction(VISITOR) as connection:
-        groups = mapping.panel(connection, language)
-        rasters = raster_tiles.overlays(connection, language)
-    return _json({
-        "indicative": place().text("indicative", language), "groups": groups,
-        "backdrops": [*backdrops(language), *rasters],
-    })  # fmt: skip
+        content = {
+            "indicative": place().text("indicative", language),
+            "groups": mapping.panel(connection, language, theme),
+            "origins": mapping.origins(connection, language),
+            "presets": mapping.preset_choices(language),
+            "themes": [[name, translator(language)(words)] for name, words in THEME_NAMES.items()],
+            "backdrops": [*backdrops(language), *raster_tiles.overlays(connection, language)],
+        }
+    return _json(content)
+
+
+def _theme(request: Request) -> str:
+    asked = request.query_params.get("theme", DEFAULT_THEME)
+    if asked not in THEMES:
+        raise NotFound(N_("There is no ground “{theme}”."), theme=asked[:40])
+    return asked
 
 
 def _json(content: object) -> Response:
@@ -61,11 +71,15 @@ def _json(content: object) -> Response:
 
 
 def asset(request: Request) -> Response:
-    path = asset_file(request.path_params["name"])
+    name = request.path_params["name"]
+    headers = {"Cache-Control": _FOREVER if "v" in request.query_params else "public, max-age=3600"}
+    bundle = asset_bundle(name)
+    if bundle is not None:
+        return Response(bundle, media_type="text/javascript", headers=headers)
+    path = asset_file(name)
     if path is None or not path.is_file():
-        raise NotFound(N_("There is no file “{name}”."), name=request.path_params["name"][:80])
-    keep = _FOREVER if "v" in request.query_params else "public, max-age=3600"
-    return FileResponse(path, headers={"Cache-Control": keep})
+        raise NotFound(N_("There is no file “{name}”."), name=name[:80])
+    return FileResponse(path, headers=headers)
 
 
 def routes() -> list[Route]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from layers.tiles import MEDIA_TYPE as TILE_MEDIA_TYPE
@@ -23,11 +23,12 @@ from masterplan.database import transaction
 from masterplan.demonstration import actor_of, is_allowed
 from masterplan.errors import Forbidden
 from masterplan.formats import LOCAL_TIME
-from masterplan.http import answering
+from masterplan.http import answering, language_of
 from masterplan.language import N_
 from proposals import exporting
 from proposals.filters import EVERYTHING, ProposalFilter, from_dict
 from proposals.proposal_tiles import proposal_tile, proposals_stamp
+from proposals.searching import search
 from proposals.selecting import known_words
 
 #: For the map's state: where tiles come from; a ticket completes the staff's.
@@ -58,7 +59,7 @@ def _ticket(session: str, user: str, wanted: ProposalFilter, since: int) -> str:
 
 
 def routes(provider_configured: Callable[[], bool]) -> list[Route]:
-    """Everything under /tiles/proposals and /staff.
+    """Everything under /tiles/proposals and /staff, and the map's search.
 
     `provider_configured` says whether a sign-in provider is: then nobody plays a role.
     """
@@ -88,6 +89,7 @@ def routes(provider_configured: Callable[[], bool]) -> list[Route]:
 
     return [
         Route("/tiles/proposals/{z:int}/{x:int}/{y:int}.mvt", answering(public_tile)),
+        Route("/map/search", answering(search_map)),
         Route("/staff/tiles/{z:int}/{x:int}/{y:int}.mvt", answering(staff_tile)),
         Route(_EXPORT, answering(export)),
     ]
@@ -106,6 +108,13 @@ def public_tile(request: Request) -> Response:
             return Response(status_code=304, headers=headers)
         content = proposal_tile(connection, address, EVERYTHING)
     return Response(content, media_type=TILE_MEDIA_TYPE, headers=headers)
+
+
+def search_map(request: Request) -> Response:
+    """What everybody may find: `{"found": […]}`."""
+    with transaction(VISITOR) as connection:
+        found = search(connection, request.query_params.get("q", ""), language_of(request))
+    return JSONResponse({"found": found}, headers=_PRIVATE)
 
 
 #: Database → when its stamp was read, and the stamp.

@@ -15,7 +15,6 @@ _OURS = Path(__file__).resolve().parent
 _PACKAGES = PROJECT_ROOT / "node_modules"
 
 _FILES = {
-    "plan-map.js": _OURS / "plan-map.js",
     "plan-map.css": _OURS / "plan-map.css",
     "page-words.js": _OURS / "page-words.js",
     "leaflet.js": _PACKAGES / "leaflet/dist/leaflet.js",
@@ -24,8 +23,12 @@ _FILES = {
     "leaflet.draw.css": _PACKAGES / "leaflet-draw/dist/leaflet.draw.css",
     "maplibre-gl.js": _PACKAGES / "maplibre-gl/dist/maplibre-gl.js",
     "maplibre-gl.css": _PACKAGES / "maplibre-gl/dist/maplibre-gl.css",
+    "geographiclib-geodesic.js": _PACKAGES / "geographiclib-geodesic/geographiclib-geodesic.min.js",
     "leaflet-maplibre-gl.js": _PACKAGES / "@maplibre/maplibre-gl-leaflet/leaflet-maplibre-gl.js",
 }
+#: Our own scripts of the map, one answer instead of one round trip each; in the order they need each other.
+_MAP_PARTS = ("dom", "stereo70", "choices", "style", "panel", "reading", "measure", "search", "plan-map")
+_BUNDLES = {"plan-map.js": tuple(_OURS / "map" / f"{part}.js" for part in _MAP_PARTS)}
 _IMAGE_FOLDERS = (_PACKAGES / "leaflet/dist/images", _PACKAGES / "leaflet-draw/dist/images")
 
 
@@ -40,10 +43,19 @@ def asset_file(name: str) -> Path | None:
 
 
 @cache
+def asset_bundle(name: str) -> bytes | None:
+    """The scripts behind `/assets/<name>` in one piece, or None when it is no bundle."""
+    parts = _BUNDLES.get(name)
+    return None if parts is None else b"\n".join(part.read_bytes() for part in parts)
+
+
+@cache
 def asset_address(name: str) -> str:
     """The address of an asset, with a mark that changes when its content does."""
-    path = _FILES[name]
-    mark = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.exists() else "missing"
+    content = asset_bundle(name)
+    if content is None:
+        content = _FILES[name].read_bytes() if _FILES[name].exists() else None
+    mark = "missing" if content is None else hashlib.sha256(content).hexdigest()[:10]
     return f"/assets/{name}?v={mark}"
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import streamlit as st
 
 from layers.drawing import MapReply, MapState, draw_map, take_news
-from layers.here import FeatureHere, what_is_here
-from layers.symbology import STATUS_NAMES
 from masterplan.coordinates import parse_point
 from masterplan.database import transaction
 from masterplan.errors import MasterplanError
-from masterplan.formats import number, quantity
+from masterplan.formats import number
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, now, run_page, said
@@ -21,11 +19,10 @@ from masterplan.place import place
 from proposals.locating import Located, locate, locate_typed
 from proposals.pages import form
 from proposals.pages.consultation import arrive
+from proposals.pages.place_facts import tell_place
 
 MAP_KEY = "plan_map"
 MAP_HEIGHT_PX = 680
-#: Lines and points within this distance of a click are told, with their distance.
-REACH_M = 250.0
 
 ADDRESS_OF_PUBLIC_TILES = "/tiles/proposals/{z}/{x}/{y}.mvt"
 _TYPED = "map_typed_place"
@@ -116,7 +113,7 @@ def _beside(view: View, desk: Desk) -> None:
         form.forget(view, "map")
         st.rerun(scope="fragment")
     if located is not None:
-        _tell_what_is_here(view, located)
+        tell_place(view, located)
 
 
 def _add(view: View, desk: Desk, sites: list[form.Site]) -> None:
@@ -186,31 +183,6 @@ def _place_line(view: View, located: Located) -> None:
     st.subheader(view(N_("What is here")), anchor=False)
     stereo = f"X={number(located.northing, 1, view.language)} Y={number(located.easting, 1, view.language)}"
     st.caption(f"{_degrees(view, located)} (WGS 84) · {stereo} (Stereo 70)")
-
-
-def _tell_what_is_here(view: View, located: Located) -> None:
-    with transaction(view.actor) as connection:
-        found = what_is_here(connection, located.lon, located.lat, REACH_M)
-    if not found:
-        st.info(view(N_("No layer of the plan has anything here.")))
-    for feature in found:
-        _card(view, feature)
-
-
-def _card(view: View, feature: FeatureHere) -> None:
-    layer_name = getattr(feature.layer, f"name_{view.language}")
-    notes = [layer_name]
-    if feature.status:
-        notes.append(view(STATUS_NAMES[feature.status]))
-    if feature.distance_m >= 1:
-        notes.append(view(N_("at {distance}"), distance=quantity(feature.distance_m, "m", view.language)))
-    notes.append(view(N_("indicative") if feature.indicative else N_("official")))
-    with st.container(border=True, gap=None):
-        st.markdown(f"**{plain(getattr(feature, f'name_{view.language}') or layer_name)}**")
-        st.caption(plain(" · ".join(notes)))
-        facts = feature.facts(view.language)
-        if facts:
-            st.caption(plain(" · ".join(f"{name}: {value}" for name, value in facts)))
 
 
 run_page(show)

@@ -94,14 +94,16 @@ def test_statuses_differ_by_line_style_and_not_by_colour_alone(connection):
 
 
 def test_the_panel_tells_source_date_and_standing_of_every_layer(connection):
-    for language, month in (("ro", "iunie"), ("en", "June")):
+    for language, source, dated, month in (("ro", "Sursă", "Data", "iunie"), ("en", "Source", "Date", "June")):
         shown = [layer for group in mapping.panel(connection, language) for layer in group["layers"]]
         assert {layer["id"] for layer in shown} == {layer.id for layer in catalogue().layers if layer.shipped}
         for layer in shown:
             assert layer["legend"], layer["id"]
-            assert re.search(r"\d{4}$", layer["source"]), layer["source"]
+            facts = dict(layer["facts"])
+            assert facts[source]
+            assert re.fullmatch(r"\d{1,2} \w+ \d{4}", facts[dated]), facts[dated]
             assert layer["indicative"] is True
-        assert any(month in layer["source"] for layer in shown)
+        assert any(month in dict(layer["facts"])[dated] for layer in shown)
 
 
 def test_what_is_here_names_the_commune_and_what_a_person_expects_at_a_place(connection):
