@@ -90,8 +90,10 @@ def load_file(path: Path, layer_id: str, options: Options) -> Report:
 def _load(
     connection: Connection, layer: Layer, path: Path, declared: Layer, options: Options, shipped: bool
 ) -> Report:
+    store.lock(connection, layer.id)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if known_already := store.current(connection, declared, sha256):
+    # Of a file that somebody brings, the options too decide what its features are.
+    if shipped and (known_already := store.current(connection, declared, sha256)):
         return Report(known_already, [])
     result = read_features(path)
     faults = [(issue.field or "file", _as_fault(issue)) for issue in result.issues if issue.outcome == REFUSED]

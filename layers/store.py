@@ -58,6 +58,11 @@ class Loaded:
         return bool(self.opened or self.closed)
 
 
+def lock(connection: Connection, layer_id: str) -> None:
+    """Until this transaction ends nobody else loads this layer."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('layer ' || :id))"), {"id": layer_id})
+
+
 def current(connection: Connection, layer: Layer, file_sha256: str) -> Loaded | None:
     """What is stored, if this very file, declared like this, is the current version; else None."""
     found = connection.execute(_CURRENT_FILE, {"id": layer.id}).one_or_none()
@@ -77,7 +82,7 @@ def load(
 
     Loading what is current already changes nothing and makes no version.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('layer ' || :id))"), {"id": layer.id})
+    lock(connection, layer.id)
     before = connection.execute(_CURRENT_LAYER, {"id": layer.id}).one_or_none()
     _stage(connection, layer, rows)
     counts = connection.execute(_COMPARE, {"layer": layer.id}).one()

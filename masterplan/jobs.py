@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy import Connection, Row, String, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from masterplan.actors import SYSTEM
@@ -31,11 +31,9 @@ RETRY_AFTER = "10 seconds"
 POLL_S = 1.0
 _LONGEST_ERROR = 500
 
-_ENQUEUE = text(
-    "INSERT INTO masterplan.job (kind, payload) SELECT :kind, :payload"
-    " WHERE NOT EXISTS (SELECT 1 FROM masterplan.job"
-    "  WHERE kind = :kind AND payload = :payload AND state = 'queued')"
-).bindparams(bindparam("kind", type_=String), bindparam("payload", type_=JSONB))
+_ENQUEUE = text("INSERT INTO masterplan.job (kind, payload) VALUES (:kind, :payload)").bindparams(
+    bindparam("kind", type_=String), bindparam("payload", type_=JSONB)
+)
 #: A job that ended its worker as often as it may be tried is not taken over once more.
 _GIVE_UP = text(
     "UPDATE masterplan.job SET state = 'failed', finished_at = clock_timestamp(),"
@@ -50,23 +48,25 @@ _CLAIM = text(
     "  ORDER BY run_after, id LIMIT 1 FOR UPDATE SKIP LOCKED)"
     " RETURNING id, kind, payload, attempts, max_attempts"
 )
+#: The same work, waiting as well: what asked for it is committed, so the one that begins now does it all.
+_ABSORB = text(
+    "UPDATE masterplan.job SET state = 'done', progress = 1, finished_at = clock_timestamp()"
+    " WHERE id IN (SELECT id FROM masterplan.job WHERE kind = :kind AND payload = :payload AND id <> :id"
+    "  AND state = 'queued' AND attempts = 0 AND run_after <= now() FOR UPDATE SKIP LOCKED)"
+).bindparams(bindparam("payload", type_=JSONB))
+#: A claim that was taken over is somebody else's to finish.
+_OWN = " WHERE id = :id AND attempts = :attempts AND state = 'running'"
 _DONE = text(
-    "UPDATE masterplan.job SET state = 'done', progress = 1, finished_at = clock_timestamp(), last_error = ''"
-    " WHERE id = :id"
+    "UPDATE masterplan.job SET state = 'done', progress = 1, finished_at = clock_timestamp(), last_error = ''" + _OWN
 )
 _FAILED = text(
     "UPDATE masterplan.job SET last_error = :error,"
     " state = CASE WHEN attempts < max_attempts THEN 'queued' ELSE 'failed' END,"
     f" run_after = now() + interval '{RETRY_AFTER}' * attempts,"
-    " finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE clock_timestamp() END"
-    " WHERE id = :id"
+    " finished_at = CASE WHEN attempts < max_attempts THEN NULL ELSE clock_timestamp() END" + _OWN
 )
-_RELEASED = text(
-    "UPDATE masterplan.job SET state = 'queued', attempts = attempts - 1, claimed_at = NULL WHERE id = :id"
-)
-_PROGRESS = text(
-    "UPDATE masterplan.job SET progress = :share, claimed_at = clock_timestamp() WHERE id = :id"
-)
+_RELEASED = text("UPDATE masterplan.job SET state = 'queued', attempts = attempts - 1, claimed_at = NULL" + _OWN)
+_PROGRESS = text("UPDATE masterplan.job SET progress = :share, claimed_at = clock_timestamp()" + _OWN)
 
 
 class Stopped(Exception):
@@ -74,7 +74,10 @@ class Stopped(Exception):
 
 
 def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = None) -> None:
-    """Leave a job for the worker; the same job waiting already is not left twice."""
+    """Leave a job for the worker. The same jobs that wait together are done together, when one is claimed.
+
+    Not sooner: a twin seen here may be done before this transaction ends, without what it brings.
+    """
     connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}})
 
 
@@ -83,33 +86,35 @@ def run_one(handlers: Mapping[str, Handler], stop: Event | None = None) -> bool:
     with transaction(SYSTEM) as connection:
         connection.execute(_GIVE_UP)
         claimed = connection.execute(_CLAIM).one_or_none()
+        if claimed is not None:
+            connection.execute(_ABSORB, {"id": claimed.id, "kind": claimed.kind, "payload": claimed.payload})
     if claimed is None:
         return False
     handler = handlers.get(claimed.kind)
     if handler is None:
-        _finish(_FAILED, claimed.id, error=f"no handler for {claimed.kind!r}")
+        _finish(_FAILED, claimed, error=f"no handler for {claimed.kind!r}")
         return True
     try:
-        handler(claimed.payload, lambda share: _report(claimed.id, share, stop))
+        handler(claimed.payload, lambda share: _report(claimed, share, stop))
     except Unavailable:
         raise
     except Stopped:
-        _finish(_RELEASED, claimed.id)
+        _finish(_RELEASED, claimed)
     except Exception as failure:
         log.exception("job %s (%s) failed at attempt %s", claimed.id, claimed.kind, claimed.attempts)
-        _finish(_FAILED, claimed.id, error=f"{type(failure).__name__}: {failure}"[:_LONGEST_ERROR])
+        _finish(_FAILED, claimed, error=f"{type(failure).__name__}: {failure}"[:_LONGEST_ERROR])
     else:
-        _finish(_DONE, claimed.id)
+        _finish(_DONE, claimed)
     return True
 
 
-def _finish(statement, job_id: int, **facts: object) -> None:
+def _finish(statement: TextClause, claimed: Row, **facts: object) -> None:
     with transaction(SYSTEM) as connection:
-        connection.execute(statement, {"id": job_id, **facts})
+        connection.execute(statement, {"id": claimed.id, "attempts": claimed.attempts, **facts})
 
 
-def _report(job_id: int, share: float, stop: Event | None) -> None:
-    _finish(_PROGRESS, job_id, share=min(max(share, 0.0), 1.0))
+def _report(claimed: Row, share: float, stop: Event | None) -> None:
+    _finish(_PROGRESS, claimed, share=min(max(share, 0.0), 1.0))
     if stop is not None and stop.is_set():
         raise Stopped
 

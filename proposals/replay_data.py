@@ -28,10 +28,12 @@ from proposals.scoring import LayerFact
 #: What stays out: what is hidden or withdrawn stands in nobody's way.
 _SHOWN = "p.status NOT IN ('hidden', 'withdrawn')"
 
+#: Sums, not the latest: what began earlier may be committed later.
 _STAMP = text("""
     SELECT current_database() AS name,
-        (SELECT (count(*), max(updated_at))::text FROM masterplan.proposal) AS proposals,
-        (SELECT (count(*), max(measured_at))::text FROM masterplan.measurement) AS measurements,
+        (SELECT (count(*), sum(extract(epoch FROM updated_at)))::text FROM masterplan.proposal) AS proposals,
+        (SELECT (count(*), sum(extract(epoch FROM measured_at)), count(*) FILTER (WHERE stale))::text
+         FROM masterplan.measurement) AS measurements,
         (SELECT string_agg((version, sha256, loaded_at)::text, ' ' ORDER BY version) FROM masterplan.criteria_set)
             AS sets
 """)

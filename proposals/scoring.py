@@ -424,7 +424,7 @@ def _recommend(
     found = np.full(len(total), DEBATE, dtype=np.int8)
     found[~held_up & (total >= rule.recommended)] = INTEGRATE
     found[failed | (total < rule.debate)] = REJECT
-    found[~is_proposal | np.isnan(total)] = NONE
+    found[~is_proposal | (np.isnan(total) & ~failed)] = NONE
     return found
 
 

@@ -64,11 +64,47 @@ def test_several_workers_never_do_the_same_job():
     assert {(job.state, job.attempts, job.progress) for job in table()} == {("done", 1, 1.0)}
 
 
-def test_the_same_job_waiting_is_not_left_twice():
+def test_the_same_jobs_waiting_are_done_together():
     for _ in range(3):
         leave("layer_changed", layer="heat")
     leave("layer_changed", layer="wind")
-    assert [job.payload for job in table()] == [{"layer": "heat"}, {"layer": "wind"}]
+    done = []
+    while jobs.run_one({"layer_changed": lambda payload, progress: done.append(payload["layer"])}):
+        pass
+    assert done == ["heat", "wind"]
+    assert {job.state for job in table()} == {"done"}
+
+
+def test_a_job_left_beside_a_twin_that_is_done_meanwhile_is_done_after_it():
+    """Whoever leaves a job brings something with it, which the twin's worker cannot see before the commit."""
+    seen = []
+    leave("count")
+    with owner_transaction() as connection:
+        jobs.enqueue(connection, "count")
+        assert jobs.run_one({"count": lambda payload, progress: seen.append("the twin")})
+    assert jobs.run_one({"count": lambda payload, progress: seen.append("after the commit")})
+    assert seen == ["the twin", "after the commit"]
+
+
+def test_one_that_failed_before_keeps_its_turn_beside_a_new_twin():
+    leave("fall")
+    change("attempts = 2, last_error = 'before'")
+    leave("fall")
+    change("run_after = now() - interval '1 minute' * id")
+    assert jobs.run_one({"fall": lambda payload, progress: None})
+    assert Counter(job.state for job in table()) == {"done": 1, "queued": 1}
+
+
+def test_a_worker_whose_job_was_taken_over_says_nothing_of_it_any_more():
+    leave("long")
+
+    def handle(payload: dict, progress: jobs.Progress) -> None:
+        change("attempts = 2, claimed_at = now(), progress = 0.7")
+        progress(0.1)
+
+    assert jobs.run_one({"long": handle})
+    (job,) = table()
+    assert (job.state, job.attempts, job.progress) == ("running", 2, 0.7)
 
 
 def test_what_fails_is_tried_again_and_then_kept_with_its_last_words():

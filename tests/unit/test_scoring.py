@@ -203,6 +203,12 @@ def test_the_decision_rule(value, gate_value, says):
     assert run(rules, measures, kind="observation").recommendation is None
 
 
+def test_a_failed_gate_is_enough_where_nothing_could_be_scored():
+    rules = criteria(gate(), scored())
+    assert run(rules, {FLOOD.key: {"value": 50}}).recommendation == "reject"
+    assert run(rules, {FLOOD.key: {"value": 0}}).recommendation is None
+
+
 def test_a_gate_that_needs_a_person_is_for_debate():
     rules = criteria(gate(otherwise="person"), scored())
     assert run(rules, {STOPS.key: {"value": 0}, FLOOD.key: {"value": 40}}).recommendation == "debate"
@@ -391,7 +397,7 @@ def _plainly(rules, subject, answers, layers, judgements):
     done = {key for key, score in scores.items() if score is not None}
     assessed = sum(weights[key] for key in done)
     total = sum(weights[key] * scores[key] for key in done) / assessed if assessed else None
-    if subject.kind == "observation" or total is None:
+    if subject.kind == "observation" or (total is None and "fail" not in verdicts.values()):
         says = None
     elif "fail" in verdicts.values() or total < 40:
         says = "reject"
