@@ -100,6 +100,12 @@ def test_what_is_read_is_kept_until_something_changes():
         connection.execute(text("UPDATE masterplan.measurement SET measured_at = now() WHERE proposal_id = 1"))
         again = replay_data.load(connection)
         assert again is not first and replay_data.load(connection) is again
+        # Begun earlier than what is there already, and committed later.
+        connection.execute(text("UPDATE masterplan.measurement SET measured_at = '2020-01-01' WHERE proposal_id = 2"))
+        late = replay_data.load(connection)
+        assert late is not again
+        connection.execute(text("UPDATE masterplan.measurement SET stale = true WHERE proposal_id = 2"))
+        assert replay_data.load(connection).stale == late.stale + 1
         connection.execute(text("UPDATE masterplan.proposal SET status = 'hidden' WHERE id = 1"))
         assert len(replay_data.load(connection).everything) == len(first.everything) - 1
         connection.rollback()

@@ -121,6 +121,25 @@ def test_real_boundaries_replace_the_sketch_and_stay(fresh_database, shared_data
     assert "uat" not in [result.layer_id for result in load_shipped()]
 
 
+def test_a_file_read_again_with_another_mapping_is_read_otherwise(fresh_database, tmp_path):
+    file = tmp_path / "rivers.geojson"
+    file.write_text("""{"type": "FeatureCollection", "features": [{"type": "Feature", "id": "r1",
+        "properties": {"LATIME": 12.5},
+        "geometry": {"type": "LineString", "coordinates": [[27.5, 47.1], [27.6, 47.2]]}}]}""")
+
+    def widths() -> list:
+        with database.owner_transaction() as connection:
+            return list(connection.scalars(text(
+                "SELECT properties ->> 'width_m' FROM masterplan.current_feature WHERE layer_id = 'watercourses'"
+            )))  # fmt: skip
+
+    load_file(file, "watercourses", Options())
+    assert widths() == [None]
+    mapped = Options(columns={"width_m": "LATIME"})
+    assert load_file(file, "watercourses", mapped).loaded.changed and widths() == ["12.5"]
+    assert not load_file(file, "watercourses", mapped).loaded.changed
+
+
 def test_a_file_told_nothing_about_stays_too_and_is_not_called_ours(fresh_database, shared_data):
     load_file(shared_data / "uat" / "uat_zmi.geojson", "uat", Options())
     assert "uat" not in [result.layer_id for result in load_shipped()]
