@@ -84,13 +84,15 @@ def _granted(view: View, who: str, role: Role, uats: tuple[str, ...]) -> str:
 
 
 def _change(view: View, people: list[Account]) -> None:
-    others = [p for p in people if p.number is None or str(p.number) != view.actor.user]
+    # By what names them: of two runs, the one before knows an account as it was.
+    others = {p.email if p.number is None else str(p.number): p for p in people if str(p.number) != view.actor.user}
     if not others:
         return
     with st.container(border=True):
         st.markdown(f"**{view(N_('Change an account'))}**")
-        chosen = st.selectbox(view(N_("Account or invitation")), others, format_func=_called, key="accounts_chosen")
-        who = chosen.email if chosen.number is None else str(chosen.number)
+        who = st.selectbox(view(N_("Account or invitation")), list(others), key="accounts_chosen",
+                           format_func=lambda who: _called(others[who]))  # fmt: skip
+        chosen = others[who]
         buttons: list[tuple[str, Callable]] = []
         if chosen.role != Role.STAKEHOLDER.value:
             buttons.append((N_("Take the role"), accounts.revoke))
