@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
 import layers.routes  # noqa: E402
 import proposals.routes  # noqa: E402
+import proposals.rubric_routes  # noqa: E402
 from layers import documents_routes, raster_tiles  # noqa: E402
 from layers.assets import asset_address  # noqa: E402
 from layers.ogc import ogc_app  # noqa: E402
@@ -160,6 +161,7 @@ app = st.App(
         *documents_routes.routes(),
         *raster_tiles.routes(),
         *proposals.routes.routes(shell.provider_configured),
+        *proposals.rubric_routes.routes(shell.provider_configured),
         # Below these addresses nothing else is a page of Streamlit's.
         *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
     ],

@@ -55,13 +55,18 @@ class MapState:
     """What changes on the map without mounting it anew.
 
     `proposals` is the address of the tiles to show; `mark` a (longitude, latitude) to
-    ring; `outline` a GeoJSON geometry to draw; a new `clear_drawings` empties the editor.
+    ring; `outline` a GeoJSON geometry to draw; a new `clear_drawings` empties the editor. `rubric`
+    is the address that judges what is being drawn, "" for none, and `theme` what it is judged as
+    until the person says otherwise; `evidence` the address of what a criterion measured.
     """
 
     proposals: str
     mark: tuple[float, float] | None = None
     outline: dict[str, Any] | None = None
     clear_drawings: str = ""
+    rubric: str = ""
+    theme: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,12 @@ class _PlanMap(JSCSSMixin, folium.MacroElement):
         ("maplibre_leaflet", asset_address("leaflet-maplibre-gl.js")),
         ("geodesic", asset_address("geographiclib-geodesic.js")),
         ("plan_map", asset_address("plan-map.js")),
+        ("map_rubric", asset_address("map-rubric.js")),
     ]
     default_css = [
         ("maplibre_css", asset_address("maplibre-gl.css")),
         ("plan_map_css", asset_address("plan-map.css")),
+        ("map_rubric_css", asset_address("map-rubric.css")),
     ]
 
     def __init__(self, content: Mapping[str, Any]) -> None:
@@ -101,7 +108,8 @@ class _State(folium.MacroElement):
     """The changing part, run again whenever it differs."""
 
     _template = Template(
-        '{% macro script(this, kwargs) %}masterplan.update("{{ this.packed }}");{% endmacro %}'
+        '{% macro script(this, kwargs) %}masterplan.update("{{ this.packed }}");'
+        'masterplanRubric.update(map, "{{ this.packed }}");{% endmacro %}'
     )
 
     def __init__(self, content: Mapping[str, Any]) -> None:
@@ -218,6 +226,7 @@ def draw_map(state: MapState, *, language: str, key: str, height: int, drawing: 
     _State({
         "language": language, "proposals": state.proposals, "mark": state.mark,
         "outline": state.outline, "clear_drawings": state.clear_drawings,
+        "rubric": state.rubric, "theme": state.theme, "evidence": state.evidence,
     }).add_to(changing)  # fmt: skip
     reply = st_folium(
         plan_map(drawing),

@@ -23,6 +23,15 @@ from masterplan.language import N_
 from proposals.measures import COMPARISONS, GEOMETRIES, MEASURES, Measure
 
 THEMES = ("mobility", "development", "green_blue", "energy_renovation", "public_space", "water", "other")
+THEME_NAMES = {
+    "mobility": N_("Mobility"),
+    "development": N_("Development and buildings"),
+    "green_blue": N_("Green-blue infrastructure"),
+    "energy_renovation": N_("Energy renovation of blocks"),
+    "public_space": N_("Public space"),
+    "water": N_("Water"),
+    "other": N_("Other"),
+}
 STATUSES = ("draft", "consultation", "published", "retired")
 OPERATORS = ("<", "<=", ">", ">=")
 #: What a gate says when its condition does not hold.

@@ -6,6 +6,7 @@ was met, the layer with its version and date, and what the criterion adds to the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +17,7 @@ from masterplan.formats import day, number, quantity
 from masterplan.language import N_, translator
 from proposals.comparing import CAUSES, Change, contribution
 from proposals.criteria import CriteriaSet, Gate, Judged, Scored
-from proposals.scoring import REASONS
+from proposals.scoring import REASONS, explain
 
 Result = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ MEASURED_WORDS = {
     "calculation": N_("with a calculation"),
     "verified": N_("verified"),
 }
-_VERDICTS = {
+VERDICT_WORDS = {
     "pass": N_("Passed"),
     "note": N_("Passed, with a note"),
     "person": N_("Needs a person"),
@@ -47,12 +48,18 @@ _VERDICTS = {
     "not_assessed": N_("Not assessed"),
     "not_asked": N_("Not asked"),
 }
-_RECOMMENDATIONS = {
+RECOMMENDATION_WORDS = {
     "integrate": N_("recommended for integration"),
     "debate": N_("for debate or partly"),
     "reject": N_("recommended for rejection"),
 }
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+#: A sentence of a measure that writes the unit itself.
+UNIT_WRITTEN = re.compile(r"\{(value|limit)\} (%|m²|m|residents)(?!\w)")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}" + ("" if words.endswith(".") else ".")
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Teller:
         said = self._(N_("{total} points of 100, assessed on {percent} % of the weight")).format(
             total=number(total, 1, self.language), percent=percent
         )
-        return f"{said}: {self._(_RECOMMENDATIONS[recommendation])}." if recommendation else f"{said}."
+        return f"{said}: {self._(RECOMMENDATION_WORDS[recommendation])}." if recommendation else f"{said}."
 
     # -- one criterion
 
@@ -91,8 +98,39 @@ class Teller:
         told = "; ".join([*parts, *self._layer(result)])
         return f"{criterion.question[self.language]} {told[0].upper()}{told[1:]}."
 
+    def found(self, criterion: Gate | Scored | Judged, result: Result) -> str:
+        """What was found, and by how much a gate's limit is missed: short, for a result that changes while drawing."""
+        if result.get("value") is None:
+            return _sentence(self._plain_reason(result))
+        if not isinstance(criterion, Gate):
+            return _sentence(", ".join(self._scored(criterion, result)[0:1]))
+        layer = self.layer_names.get(result.get("layer"), result.get("layer") or "")
+        msgid, facts = explain(criterion, result, layer)[0]
+        written = {name for name, _ in UNIT_WRITTEN.findall(msgid)}
+        unit = result.get("unit", "")
+        amounts = {name: self._amount(facts[name], "" if name in written else unit) for name in ("value", "limit")}
+        parts = [self._(msgid).format(**(facts | amounts)), self.margin(criterion, result)]
+        if result["reason"] in ("accuracy", "indicative"):
+            parts.append(_sentence(self._plain_reason(result)))
+        return " ".join(filter(None, parts))
+
+    def margin(self, gate: Gate, result: Result) -> str:
+        """By how much the limit of a gate is missed; "" where it is kept, or there is no number."""
+        value, limit = result.get("value"), result.get("threshold")
+        if gate.operator is None or limit is None or not isinstance(value, int | float):
+            return ""
+        over = gate.operator.startswith("<")
+        missing = value - limit if over else limit - value
+        if missing < 0 or (missing == 0 and gate.operator.endswith("=")):
+            return ""
+        unit = result.get("unit", "")
+        amount = self._amount(missing, N_("percentage points") if unit == "%" else unit)
+        return self._(N_("Over the limit by {amount}.") if over else N_("Short of the limit by {amount}.")).format(
+            amount=amount
+        )
+
     def _gate(self, gate: Gate, result: Result) -> list[str]:
-        verdict = self._(_VERDICTS[result["verdict"]])
+        verdict = self._(VERDICT_WORDS[result["verdict"]])
         if result.get("value") is None:
             return [verdict, self._plain_reason(result)]
         said = f"{verdict}: {self._value(result)}, {self._condition(gate, result)}"
@@ -200,12 +238,12 @@ class Teller:
 
     def _stood(self, result: Result | None) -> str:
         if result is None:
-            return self._(_VERDICTS["not_asked"]).lower()
+            return self._(VERDICT_WORDS["not_asked"]).lower()
         value = self._amount(result.get("value"), result.get("unit", ""))
         if result["kind"] == "gate":
-            return f"{value}, {self._(_VERDICTS[result['verdict']]).lower()}"
+            return f"{value}, {self._(VERDICT_WORDS[result['verdict']]).lower()}"
         if result.get("score") is None:
-            return self._(_VERDICTS["not_assessed"]).lower()
+            return self._(VERDICT_WORDS["not_assessed"]).lower()
         facts = {"score": number(result["score"], 0, self.language),
                  "share": number(100 * result["share"], 1, self.language)}  # fmt: skip
         said = self._(N_("{score} points × {share} %")).format(**facts)

@@ -114,7 +114,7 @@ def _keyed(item: _Needed, bind: Binds) -> str:
         ) SELECT id, {bind(item.key, "text")} AS key, answer FROM ({measured}) AS m)"""
 
 
-_UAT_LINES = """
+UAT_LINES_SELECT = """
     SELECT id, on_behalf_of AS uat, geom FROM masterplan.proposal
     WHERE public AND kind = 'proposal' AND theme = 'mobility' AND ST_Dimension(geom) = 1
 """
@@ -127,7 +127,7 @@ def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, o
     bind = Binds()
     answers = _answers(needed, bind)
     sql = f"""
-        WITH {UAT_LINES} AS NOT MATERIALIZED ({_UAT_LINES}),
+        WITH {UAT_LINES} AS NOT MATERIALIZED ({UAT_LINES_SELECT}),
         every_subject AS MATERIALIZED (
             SELECT 0::bigint AS id, g.geom, ST_Dimension(g.geom) AS dim,
                 {size("g.geom", "ST_Dimension(g.geom)")} AS size, CAST(:theme AS text) AS theme,
@@ -330,7 +330,7 @@ def _measure(
 ) -> None:
     statement, values = statement_of(needed)
     keep_outlines(connection, [item.spec for item in needed])
-    _hold(connection, UAT_LINES, _UAT_LINES, {})
+    _hold(connection, UAT_LINES, UAT_LINES_SELECT, {})
     for done, chunk in _chunks(ids):
         _hold(connection, "every_subject", _SUBJECTS, {"ids": chunk})
         connection.execute(statement, values)

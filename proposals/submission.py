@@ -328,6 +328,22 @@ def _check_on_behalf(submission: Submission, actor: Actor, faults: Faults) -> No
 # -- geometry ------------------------------------------------------------------------------
 
 
+def checked_geometry(given: object) -> tuple[Geometry, tuple[MasterplanError, ...]]:
+    """A GeoJSON geometry (EPSG:4326) as a submission of it would store it, and what was changed on the way.
+
+    Raises
+    ------
+    InputError
+        When a submission of it would be refused for its geometry, with the same words.
+    """
+    faults: Faults = []
+    repairs: list[MasterplanError] = []
+    geometry = _checked_geometry(given if isinstance(given, Mapping) else {}, faults, repairs)
+    if geometry is None:
+        raise InputError(faults)
+    return geometry, tuple(repairs)
+
+
 def _checked_geometry(
     given: Mapping[str, Any] | TypedPoint, faults: Faults, repairs: list[MasterplanError]
 ) -> Geometry | None:

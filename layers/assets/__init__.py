@@ -17,6 +17,8 @@ _PACKAGES = PROJECT_ROOT / "node_modules"
 _FILES = {
     "plan-map.css": _OURS / "plan-map.css",
     "page-words.js": _OURS / "page-words.js",
+    "map-rubric.js": _OURS / "map-rubric.js",
+    "map-rubric.css": _OURS / "map-rubric.css",
     "leaflet.js": _PACKAGES / "leaflet/dist/leaflet.js",
     "leaflet.css": _PACKAGES / "leaflet/dist/leaflet.css",
     "leaflet.draw.js": _PACKAGES / "leaflet-draw/dist/leaflet.draw.js",

@@ -36,7 +36,7 @@ from proposals.filters import (
     ProposalFilter,
     from_dict,
 )
-from proposals.pages import consultation, moderation, result
+from proposals.pages import consultation, explanation, moderation, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -339,6 +339,7 @@ def _map_and_details(view: View, wanted: ProposalFilter, uats: Mapping[str, str]
         MapState(
             proposals=f"{staff_tiles(view.actor.session, view.actor.user, wanted, view.actor.since)}&n={changes}",
             outline=opened.geometry if opened else None,
+            evidence=explanation.asked_for(view, opened.receipt if opened else None, "desk"),
         ),
         language=view.language, key="desk_map", height=MAP_HEIGHT_PX, drawing=False,
     )  # fmt: skip
@@ -381,6 +382,7 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
         if email:
             st.caption(view(N_("Contact, for questions about this submission only:")))
             st.text(email)
+        explanation.offer(view, outcome, "desk", view.actor, has_map=True)
         result.standing(view, outcome)
 
 

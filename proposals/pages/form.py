@@ -18,23 +18,14 @@ from masterplan.origins import ORIGIN_HEADER
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, uat_names
 from masterplan.place import place
-from proposals.criteria import THEMES
+from proposals.criteria import THEME_NAMES, THEMES
 from proposals.limits import TooMany
 from proposals.locating import locate_typed
-from proposals.pages import result
+from proposals.pages import explanation, result
 from proposals.pages.consultation import code_at_hand, keep
 from proposals.submission import CONSENT
 from proposals.submitting import Submission, submit
 
-THEME_NAMES = {
-    "mobility": N_("Mobility"),
-    "development": N_("Development and buildings"),
-    "green_blue": N_("Green-blue infrastructure"),
-    "energy_renovation": N_("Energy renovation of blocks"),
-    "public_space": N_("Public space"),
-    "water": N_("Water"),
-    "other": N_("Other"),
-}
 AUTHOR_NAMES = {
     "citizen": N_("citizen"),
     "professional": N_("professional"),
@@ -77,6 +68,12 @@ def forget(view: View, prefix: str) -> None:
         del st.session_state[name]
 
 
+def submitted(prefix: str) -> str | None:
+    """The tracking code of what this form submitted last and still shows; None before."""
+    outcome = st.session_state.get(f"{prefix}_form_outcome")
+    return outcome and outcome.receipt
+
+
 def show(view: View, prefix: str, sites: list[Site]) -> bool:
     """Show the form, or the result once it was submitted; True when it was.
 
@@ -90,7 +87,9 @@ def show(view: View, prefix: str, sites: list[Site]) -> bool:
             # On a phone the result begins above what is seen after pressing the button below a long form.
             st.toast(view(N_("Received. Tracking code: {code}"), code=plain(outcome.receipt)), duration="long",
                      icon=":material/task_alt:")  # fmt: skip
-        result.show(view, outcome)
+        result.receipt(view, outcome)
+        explanation.offer(view, outcome, prefix, view.actor, has_map=prefix == "map")
+        result.standing(view, outcome)
         return True
     submission = _fields(view, prefix, key, sites)
     if submission is None:

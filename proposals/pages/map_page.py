@@ -17,9 +17,10 @@ from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, now, run_page, said
 from masterplan.place import place
 from proposals.locating import Located, locate, locate_typed
-from proposals.pages import form
+from proposals.pages import explanation, form
 from proposals.pages.consultation import arrive
 from proposals.pages.place_facts import tell_place
+from proposals.rubric_routes import rubric_address
 
 MAP_KEY = "plan_map"
 MAP_HEIGHT_PX = 680
@@ -65,7 +66,11 @@ def workspace(view: View) -> None:
     with left:
         with st.container(key="map_frame"):
             reply = draw_map(
-                MapState(proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation)),
+                MapState(
+                    proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation),
+                    rubric=rubric_address(view.actor), theme=st.session_state.get("map_form_theme") or "",
+                    evidence=explanation.asked_for(view, form.submitted("map"), "map"),
+                ),
                 language=view.language, key=MAP_KEY, height=MAP_HEIGHT_PX, drawing=True,
             )  # fmt: skip
         st.caption(view(N_(

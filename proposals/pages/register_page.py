@@ -20,7 +20,7 @@ from masterplan.pages.shell import View, run_page
 from masterplan.uats import uat_names
 from proposals.criteria import THEMES
 from proposals.filters import EVERYTHING, KINDS, LONGEST_TEXT, ProposalFilter
-from proposals.pages import correcting, history, result
+from proposals.pages import correcting, explanation, history, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -176,6 +176,7 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         else:
             details(view, shown, uats)
         correcting.offer(view, outcome)
+        explanation.offer(view, outcome, "register", reader, has_map=False)
         result.standing(view, outcome)
         history.show(view, replace(reader, receipt=outcome.receipt), outcome.proposal_id)
     st.button(view(N_("Close")), on_click=_close, icon=":material/close:")

@@ -16,6 +16,7 @@ from masterplan.pages.shell import View
 from masterplan.place import place
 from proposals.criteria import CriteriaSet, Criterion, Gate, Scored
 from proposals.explaining import MEASURED_WORDS
+from proposals.pages import explanation
 from proposals.scoring import Score, explain
 from proposals.submitting import Outcome
 
@@ -63,12 +64,6 @@ def measured(view: View, value: Any, unit: str) -> str:
     return quantity(value, view(unit) if unit else "", view.language)
 
 
-def show(view: View, outcome: Outcome) -> None:
-    """The proof of submission, and how the place or the proposal stands against the criteria."""
-    receipt(view, outcome)
-    standing(view, outcome)
-
-
 def receipt(view: View, outcome: Outcome) -> None:
     words = N_("Received. Keep the tracking code: with it you find the result again in the register.")
     if not outcome.created:
@@ -98,6 +93,7 @@ def standing(view: View, outcome: Outcome) -> None:
     _total(view, outcome, outcome.score)
     _gates(view, outcome.criteria, outcome.score.results)
     _scores(view, outcome.criteria, outcome.score.results)
+    explanation.show(view, outcome)
     _measured_on(view, outcome)
 
 

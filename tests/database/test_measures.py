@@ -21,7 +21,7 @@ from masterplan.place import place
 from proposals.criteria import MeasureSpec
 from proposals.measures import GEOMETRIES, MEASURES, UAT_LINES, Binds
 from proposals.measures import size as size_sql
-from proposals.measuring import _UAT_LINES
+from proposals.measuring import UAT_LINES_SELECT
 from proposals.outlines import keep
 
 pytestmark = pytest.mark.database
@@ -77,7 +77,7 @@ def measured(world):
 def answers_of(spec, geometries, theme="development", attributes="{}", actor=SYSTEM, author_kind="company"):
     bind = Binds()
     sql = f"""
-        WITH {UAT_LINES} AS ({_UAT_LINES}), subject AS (
+        WITH {UAT_LINES} AS ({UAT_LINES_SELECT}), subject AS (
             SELECT ordinality AS id, geom, ST_Dimension(geom) AS dim, {size_sql("geom", "ST_Dimension(geom)")} AS size,
                 CAST(:theme AS text) AS theme, CAST(:author AS text) AS author_kind, '97679'::text AS on_behalf_of,
                 5e6::float8 AS budget_lei, CAST(:attributes AS jsonb) AS attributes
