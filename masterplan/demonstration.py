@@ -1,4 +1,4 @@
-"""The demonstration: who may play which role until sign-in exists.
+"""The demonstration: who may play which role where no sign-in is configured.
 
 The role switch shows only when every condition holds, so that it can never be
 reached from another machine: `MASTERPLAN_DEMO=1`, a loopback listener that

@@ -203,7 +203,7 @@ def _role_switch(chosen: str) -> None:
     now = actor()
     with st.container(border=True):
         st.markdown("**" + translate(N_("Demonstration")) + "**")
-        st.caption(translate(N_("Only on this machine, until sign-in exists: try the application in each role.")))
+        st.caption(translate(N_("Only on this machine, while no sign-in is set up: try the application in each role.")))
         role = st.selectbox(
             translate(N_("Role")), demonstration.ROLES, index=demonstration.ROLES.index(now.role),
             format_func=lambda r: translate(ROLE_NAMES[r]), key="role_switch",

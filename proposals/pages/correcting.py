@@ -25,27 +25,29 @@ WITHDRAWN = N_("Withdrawn. Nobody will look at it any more, and it does not beco
 
 
 def news(view: View) -> None:
-    """Say what was just done."""
+    """Say what was just done: above the submission, and where the eyes are after pressing a button far below it."""
     said = st.session_state.pop(_NEWS, None)
     if said is not None:
         st.success(view(said), icon=":material/check:")
+        st.toast(view(said), icon=":material/check:")
 
 
-def offer(view: View, outcome: Outcome) -> None:
-    """The form and the button, where this person may use them; nothing where not."""
+def offer(view: View, outcome: Outcome) -> bool:
+    """The form and the button, where this person may use them; whether they may."""
     thing = Thing.PROPOSAL if outcome.kind == "proposal" else Thing.OBSERVATION
     if outcome.status != "submitted" or not may(view.actor, Operation.EDIT, thing, Whose.OWN):
-        return
+        return False
     with transaction(view.actor) as connection:
         words = changeable(connection, outcome.receipt)
     if words is None:
-        return
+        return False
     with st.expander(view(N_("Correct or withdraw")), icon=":material/edit:", key="correcting"):
         st.caption(view(N_(
             "Until a planner accepts or refuses it. The place cannot be changed: withdraw it and submit it again there."
         )))  # fmt: skip
         _correct(view, outcome, words)
         _withdraw(view, outcome.receipt)
+    return True
 
 
 def _correct(view: View, outcome: Outcome, words: Words) -> None:

@@ -170,12 +170,11 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         st.markdown(f"{state} {plain(outcome.receipt)}")
         if outcome.status == "hidden" and moderated is not None:
             st.warning(plain(view(N_("It was not published. The reason given: {reason}"), reason=moderated.reason)))
-        if shown is None:
-            if outcome.status != "withdrawn":
-                st.caption(view(N_("Its description is shown once it is public.")))
-        else:
+        if shown is not None:
             details(view, shown, uats)
-        correcting.offer(view, outcome)
+        offered = correcting.offer(view, outcome)
+        if shown is None and not offered and outcome.status == "submitted":
+            st.caption(view(N_("Its description is shown once it is public.")))
         explanation.offer(view, outcome, "register", reader, has_map=False)
         result.standing(view, outcome)
         history.show(view, replace(reader, receipt=outcome.receipt), outcome.proposal_id)

@@ -50,10 +50,10 @@ def test_words_are_corrected_in_the_browser_that_brought_them_or_by_the_code(ope
     assert stored(receipt) == ("Lipsește o bancă", "Nu ai unde sta.", "water")
     assert "Lipsește o bancă" in shown(app)
     assert any("Tema este alta" in element.value for element in app.success)
-    assert not any("Corectat" in element.value for element in checked(app.run()).success), "said once"
+    assert not any("Corectată" in element.value for element in checked(app.run()).success), "said once"
     field(app, "description").set_value("Nu ai unde sta la umbră.")
     press(app, "correcting_save")
-    assert [element.value for element in app.success] == ["Corectat."]
+    assert [element.value for element in app.success] == ["Corectată."]
 
 
 def test_what_is_wrong_is_said_and_what_was_typed_stays(open_page) -> None:
