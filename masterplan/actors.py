@@ -16,7 +16,7 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     #: The application's own work: the worker and the command line.
     SYSTEM = "system"
-    #: Measures and scores the one submission that was just made; a page may call it, unlike the system.
+    #: Measures and scores the one submission that was just made or corrected; a page may call it, unlike the system.
     MEASURER = "measurer"
 
 
