@@ -184,10 +184,14 @@ class Frames:
         if parts.empty:
             return pd.Series(0.0, wanted.index)
         angle = np.radians(_numbers(corridors, direction_attribute).to_numpy()[parts["of_layer"]])
-        xy, of = shapely.get_coordinates(parts["cut"].to_numpy(), return_index=True)
-        across = pd.Series(xy[:, 0] * np.cos(angle[of]) - xy[:, 1] * np.sin(angle[of])).groupby(of)
+        pieces, of = shapely.get_parts(parts["cut"].to_numpy(), return_index=True)
+        xy, piece = shapely.get_coordinates(pieces, return_index=True)
+        across = pd.Series(xy[:, 0] * np.cos(angle[of[piece]]) - xy[:, 1] * np.sin(angle[of[piece]])).groupby(piece)
+        # What lies behind several pieces is blocked once.
+        shadows = shapely.linestrings(np.stack([across.min(), across.max()], axis=1)[:, :, None] * [1, 0])
+        blocked = pd.Series(shadows).groupby(of).agg(lambda found: shapely.union_all(found.to_numpy()).length)
         width = _numbers(corridors, width_attribute).to_numpy()[parts["of_layer"]]
-        share = pd.Series((100 * (across.max() - across.min()).to_numpy() / width), parts.index)
+        share = pd.Series(100 * blocked.to_numpy() / width, parts.index)
         return share.groupby(level=0).max().reindex(wanted.index).fillna(0).clip(upper=100)
 
     def declared(self, wanted, *, attribute, **_: Any) -> pd.Series:

@@ -222,7 +222,9 @@ CREATE UNIQUE INDEX ON home (id);
 
 CREATE TEMPORARY TABLE blocked AS
 SELECT DISTINCT ON (s.id) s.id, f.feature_id, f.name_ro,
-    least(100, 100 * (ST_XMax(t.g) - ST_XMin(t.g)) / (f.properties ->> 'width_m')::float8) AS value
+    least(100, 100 * (SELECT sum(upper(r) - lower(r))::float8 FROM unnest((
+        SELECT range_agg(numrange(ST_XMin(d.geom)::numeric, ST_XMax(d.geom)::numeric, '[]')) FROM ST_Dump(t.g) d)) r)
+        / (f.properties ->> 'width_m')::float8) AS value
 FROM subject s
 JOIN masterplan.current_feature f ON f.layer_id = 'ventilation_corridors' AND ST_Intersects(f.geom, s.geom)
 CROSS JOIN LATERAL (SELECT ST_Rotate(ST_Intersection(s.geom, f.geom),

@@ -363,22 +363,25 @@ def attribute_at(
 
     `statistic` "mean" weighs by the area (length, for lines) of the subject that each feature
     covers and names a feature only where it is the only one; "max" takes the largest met. What no
-    feature covers is left out of a mean; nothing
-    covered gives `outside`, or not assessed where `outside` is not given. With `bounds` (a gate
-    always asks for them) `low` and `high` are the extremes within the layer's `accuracy_m`.
+    feature covers is left out of a mean, as is a feature that does not say the attribute. Nothing met
+    gives `outside`; not assessed where `outside` is not given, or where all that is met does not say.
+    With `bounds` (a gate always asks for them) `low` and `high` are the extremes within `accuracy_m`.
     """
     number = _number("f.properties", bind, attribute)
     value = {
-        "mean": "coalesce(sum(m.number * m.part) / nullif(sum(m.part), 0),"
+        "mean": "coalesce(sum(m.number * m.part) / nullif(sum(m.part) FILTER (WHERE m.number IS NOT NULL), 0),"
         " avg(m.number) FILTER (WHERE m.touches))",
         "max": "max(m.number) FILTER (WHERE m.touches)",
     }[statistic]
     met = "ST_DWithin(f.geom, s.geom, l.accuracy_m)" if bounds else "ST_Intersects(f.geom, s.geom)"
     touches = "ST_Intersects(f.geom, s.geom)" if bounds else "true"
     part = f"CASE WHEN {touches} THEN {_part('f.geom')} ELSE 0 END" if statistic == "mean" else "NULL"
-    most = "ORDER BY m.number DESC, m.feature_id) FILTER (WHERE m.touches)"
-    alone = "count(DISTINCT m.feature_id) FILTER (WHERE m.touches) = 1" if statistic == "mean" else "true"
-    fallback = "NULL::float8" if outside is None else bind(float(outside), "float8")
+    telling = "FILTER (WHERE m.touches AND m.number IS NOT NULL)"
+    most = f"ORDER BY m.number DESC, m.feature_id) {telling}"
+    alone = f"count(DISTINCT m.feature_id) {telling} = 1" if statistic == "mean" else "true"
+    fallback = "NULL::float8"
+    if outside is not None:
+        fallback = f"CASE WHEN NOT bool_or(m.touches) THEN {bind(float(outside), 'float8')} END"
     members = _answer(
         value=_rounded("r.value"),
         low=f"nullif({_rounded('least(r.value, r.low)')}, {_rounded('r.value')})",
@@ -400,7 +403,7 @@ def attribute_at(
                 SELECT s.id, f.feature_id, f.name_ro, {number}, {touches}, {part}
                 FROM masterplan.layer l JOIN masterplan.current_part f ON {_kept(bind, layer, where, "f")}
                 JOIN subject s ON {met}
-                WHERE l.id = {bind(layer, "text")} AND {number} IS NOT NULL
+                WHERE l.id = {bind(layer, "text")}
             ) m GROUP BY m.id
         ) r
         WHERE EXISTS (SELECT FROM masterplan.layer WHERE id = {bind(layer, "text")})"""
@@ -474,19 +477,12 @@ def length(bind: Binds) -> str:
     sentence=N_("The land is: {value}."),
 )
 def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: float) -> str:
-    """What land the subject takes: the class that holds at least half of it.
+    """What land the subject takes: the class that holds at least half of it, counting what overlaps once.
 
     "underused" before "intravilan"; else "adjoining" within `adjoining_m` metres of the
     intravilan; else "isolated". Either layer missing: not assessed.
     """
-    half = size("ST_Intersection(s.geom, {})").replace("{}", "f.geom")
-    mostly = (
-        "coalesce((SELECT sum({size}) FROM {kept} AND ST_Intersects(f.geom, s.geom)), 0) >= ({whole}) / 2.0"
-    )
-    within = {
-        layer: mostly.format(size=half, kept=parts(bind, layer, None), whole="s.size")
-        for layer in (underused, intravilan)
-    }
+    within = {layer: _mostly_inside(parts(bind, layer, None)) for layer in (underused, intravilan)}
     near = f"ST_DWithin(f.geom, s.geom, {bind(float(adjoining_m), 'float8')})"
     word = f"""CASE WHEN {within[underused]} THEN 'underused' WHEN {within[intravilan]} THEN 'intravilan'
             WHEN EXISTS (SELECT FROM {parts(bind, intravilan, None)} AND {near}) THEN 'adjoining'
@@ -495,6 +491,16 @@ def land_class(bind: Binds, *, underused: str, intravilan: str, adjoining_m: flo
     both = bind([underused, intravilan], "text[]")
     return _of_each(f"""(SELECT {_answer(value="c.word", layer=told_by)} FROM (SELECT {word} AS word OFFSET 0) c
         WHERE (SELECT count(*) FROM masterplan.layer WHERE id = ANY({both})) = 2)""")
+
+
+def _mostly_inside(kept: str) -> str:
+    """Whether at least half of the subject lies in these pieces; united only where features may overlap."""
+    united = size("(SELECT ST_Union(c) FROM unnest(p.cuts) c)")
+    return f"""(SELECT p.part >= s.size / 2 AND (p.of = 1 OR {united} >= s.size / 2)
+            FROM (SELECT coalesce(sum({size("k.cut")}), 0) AS part, count(DISTINCT f.feature_id) AS of,
+                      array_agg(k.cut) AS cuts
+                  FROM (SELECT f.feature_id, f.geom FROM {kept} AND ST_Intersects(f.geom, s.geom) OFFSET 0) f
+                  CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k) p)"""
 
 
 @measure(
@@ -512,13 +518,14 @@ def strategic_fit(
 
     The use is the subject's attribute `declared_as`, or else what `by_theme` says of its theme.
     Class "fit" when the zone's list attribute `uses` holds it, "misfit" when not, "undeclared"
-    when no use is known. None found: 0 %, without a class. Layer missing: not assessed.
+    when no use is known, of the subject or of the zone. None found: 0 %, without a class. Layer missing: not assessed.
     """
     use = (
         f"coalesce(s.attributes ->> {bind(declared_as, 'text')}, {bind(dict(by_theme), 'jsonb')} ->> s.theme)"
     )
     share = f"100 * ({size('k.cut')}) / s.size"
-    fit = f"CASE WHEN {use} IS NULL THEN 'undeclared' WHEN z.uses ? {use} THEN 'fit' ELSE 'misfit' END"
+    unknown = f"{use} IS NULL OR z.uses IS NULL"
+    fit = f"CASE WHEN {unknown} THEN 'undeclared' WHEN z.uses ? {use} THEN 'fit' ELSE 'misfit' END"
     members = _answer(
         value=_rounded("coalesce(z.share, 0)"),
         **{"class": f"CASE WHEN z.share > 0 THEN {fit} END"},
@@ -665,20 +672,26 @@ def residents_served(
 def corridor_blocked(bind: Binds, *, layer: str, width_attribute: str, direction_attribute: str) -> str:
     """Share of a corridor's width, in percent, that the subject blocks across the corridor's direction.
 
-    The part of the subject in the corridor is measured at right angles to the direction (degrees
-    clockwise from grid north) and divided by the width (metres); the worst corridor counts.
-    None found: 0 %. Layer missing: not assessed.
+    What of the width lies behind the subject's parts in the corridor, seen along its direction (degrees
+    clockwise from grid north), is divided by the width (metres); gaps let through. The worst corridor
+    counts. None found: 0 %. Layer missing, or a corridor met that says no width or direction: not assessed.
     """
-    turned = f"ST_Rotate({_cut('f.geom')}, radians({_number('f.properties', bind, direction_attribute)}))"
+    turned = f"ST_Rotate(k.cut, radians({_number('f.properties', bind, direction_attribute)}))"
     width = f"nullif({_number('f.properties', bind, width_attribute)}, 0)"
-    members = _answer(
-        value=_rounded("least(coalesce(c.share, 0), 100)"), feature="c.feature_id", name="c.name_ro"
-    )
+    worst = "CASE WHEN c.feature_id IS NULL THEN 0 WHEN c.share > 100 THEN 100 ELSE c.share END"
+    members = _answer(value=_rounded(worst), feature="c.feature_id", name="c.name_ro")
     return _of_each(f"""(SELECT {members} FROM masterplan.layer l LEFT JOIN LATERAL (
-            SELECT f.feature_id, f.name_ro, 100 * (ST_XMax(t.g) - ST_XMin(t.g)) / {width} AS share
-            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {turned} AS g OFFSET 0) t
-            WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom) AND NOT ST_IsEmpty(t.g)
-            ORDER BY share DESC NULLS LAST, f.feature_id LIMIT 1
+            SELECT f.feature_id, f.name_ro, 100 * b.metres::float8 / {width} AS share
+            FROM masterplan.current_feature f CROSS JOIN LATERAL (SELECT {_cut("f.geom")} AS cut OFFSET 0) k
+            CROSS JOIN LATERAL (SELECT {turned} AS g OFFSET 0) t
+            CROSS JOIN LATERAL (
+                SELECT sum(upper(r) - lower(r)) AS metres FROM unnest((
+                    SELECT range_agg(numrange(ST_XMin(d.geom)::numeric, ST_XMax(d.geom)::numeric, '[]'))
+                    FROM ST_Dump(t.g) d
+                )) AS r
+            ) b
+            WHERE {_kept(bind, layer, None, "f")} AND ST_Intersects(f.geom, s.geom) AND NOT ST_IsEmpty(k.cut)
+            ORDER BY share DESC NULLS FIRST, f.feature_id LIMIT 1
         ) c ON true WHERE l.id = {bind(layer, "text")})""")
 
 

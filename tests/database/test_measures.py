@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from contextlib import contextmanager
 
 import measures_world as worlds
 import pyproj
@@ -449,32 +450,98 @@ def test_corridor_blocked_across_its_direction(measured):
         if part.area == 0:
             return 0.0
         bearing = math.radians(corridor.properties["direction_deg"])
-        across = [x * math.cos(bearing) - y * math.sin(bearing) for x, y in shapely.get_coordinates(part)]
-        return 100 * (max(across) - min(across)) / corridor.properties["width_m"]
+        shadows = [shadow(piece, bearing) for piece in shapely.get_parts(part)]
+        return 100 * unary_union(shadows).length / corridor.properties["width_m"]
+
+    def shadow(piece, bearing):
+        across = [x * math.cos(bearing) - y * math.sin(bearing) for x, y in shapely.get_coordinates(piece)]
+        return LineString([(min(across), 0), (max(across), 0)])
 
     expected = [min(100, max(blocked(s, c) for c in WORLD["ventilation_corridors"])) for s in areas]
     assert [answer["value"] for answer in found] == pytest.approx(expected, abs=0.002)
     assert any(0 < value < 100 for value in expected)
 
 
-def test_a_wall_across_an_eastward_corridor_blocks_its_height(world):
+@contextmanager
+def one_changed(layer: str, properties: str, envelope: str = ""):
+    """The first feature of a layer with other properties, and elsewhere; as it was afterwards."""
+    moved = f", geom = ST_MakeEnvelope({envelope}, 3844)" if envelope else ""
     with database.owner_transaction() as connection:
         connection.execute(
-            text("""
-            UPDATE masterplan.feature SET properties = '{"width_m": 500, "direction_deg": 90}',
-                geom = ST_MakeEnvelope(600000, 500000, 605000, 500500, 3844)
-            WHERE layer_id = 'ventilation_corridors' AND feature_id = 'ventilation_corridors-0'""")
-        )
+            text(f"UPDATE masterplan.feature SET properties = :properties{moved}"
+                 " WHERE layer_id = :layer AND feature_id = :id"),
+            {"layer": layer, "id": WORLD[layer][0].id, "properties": properties},
+        )  # fmt: skip
     try:
-        wall = shapely.box(601000, 500000, 601020, 500200)
-        parameters = {"layer": "ventilation_corridors", "width_attribute": "width_m",
-                      "direction_attribute": "direction_deg"}  # fmt: skip
-        (answer,) = answers_of(MeasureSpec("corridor_blocked", parameters), [wall])
-        assert answer == {"value": 40.0, "feature": "ventilation_corridors-0",
-                          "name": "Numele ventilation_corridors-0"}  # fmt: skip
+        yield
     finally:
         with database.owner_transaction() as connection:
             worlds.store(connection, WORLD, ACCURACY)
+
+
+CORRIDOR = {"layer": "ventilation_corridors", "width_attribute": "width_m", "direction_attribute": "direction_deg"}
+#: 500 m wide, eastward, in a corner of the world of its own.
+EASTWARD, EAST_OF_ALL = '{"width_m": 500, "direction_deg": 90}', "900000, 500000, 905000, 500500"
+
+
+def test_a_wall_across_an_eastward_corridor_blocks_its_height_and_gaps_let_through(world):
+    wall = shapely.box(901000, 500000, 901020, 500200)
+    behind = shapely.box(902000, 500150, 902020, 500250)
+    far_side = shapely.box(901000, 500450, 901020, 500500)
+    with one_changed("ventilation_corridors", EASTWARD, EAST_OF_ALL):
+        found = answers_of(MeasureSpec("corridor_blocked", CORRIDOR), [
+            wall, shapely.MultiPolygon([wall, behind]), shapely.MultiPolygon([wall, far_side])
+        ])  # fmt: skip
+    assert [answer["value"] for answer in found] == [40, 50, 50]
+    assert found[0] == {"value": 40.0, "feature": "ventilation_corridors-0", "name": "Numele ventilation_corridors-0"}
+
+
+# -- what a feature does not say is not taken for an answer ----------------------------------
+
+
+@pytest.mark.parametrize(
+    "properties", ['{"direction_deg": 90}', '{"width_m": 500}', '{"width_m": 0, "direction_deg": 9}']
+)
+def test_a_corridor_of_unknown_width_or_direction_is_not_free(world, properties):
+    wall = shapely.box(901000, 500000, 901020, 500500)
+    with one_changed("ventilation_corridors", properties, EAST_OF_ALL):
+        (answer,) = answers_of(MeasureSpec("corridor_blocked", CORRIDOR), [wall])
+    assert answer == {"feature": "ventilation_corridors-0", "name": "Numele ventilation_corridors-0"}
+
+
+def test_a_zone_that_names_no_uses_is_no_misfit(world):
+    with one_changed("strategic_zones", "{}", EAST_OF_ALL):
+        (answer,) = answers_of(MeasureSpec("strategic_fit", FIT), [Point(902000, 500100)], "mobility")
+    assert (answer["value"], answer["class"]) == (100, "undeclared")
+
+
+@pytest.mark.parametrize("statistic", ["mean", "max"])
+@pytest.mark.parametrize("bounds", [False, True])
+def test_a_feature_that_does_not_say_its_value_is_not_outside(world, statistic, bounds):
+    spec = MeasureSpec("attribute_at", {
+        "layer": "heat", "attribute": "anomaly_c", "outside": 0, "statistic": statistic, "bounds": bounds,
+    })  # fmt: skip
+    with one_changed("heat", "{}", EAST_OF_ALL):
+        inside, apart = answers_of(spec, [Point(902000, 500100), Point(908000, 500100)])
+    assert "value" not in inside and apart["value"] == 0
+
+
+def test_land_that_two_plots_share_counts_once(world):
+    site = shapely.box(901000, 500000, 901100, 500100)
+    third = "901000, 500000, 901030, 500100"
+    with one_changed("underused_land", "{}", third):
+        with database.owner_transaction() as connection:
+            connection.execute(text(f"""
+                UPDATE masterplan.feature SET geom = ST_MakeEnvelope({third}, 3844)
+                WHERE layer_id = 'underused_land' AND feature_id = 'underused_land-1'"""))
+        spec = MeasureSpec("land_class", {"underused": "underused_land", "intravilan": "intravilan", "adjoining_m": 50})
+        (twice,) = answers_of(spec, [site])
+        with database.owner_transaction() as connection:
+            connection.execute(text("""
+                UPDATE masterplan.feature SET geom = ST_MakeEnvelope(901060, 500000, 901090, 500100, 3844)
+                WHERE layer_id = 'underused_land' AND feature_id = 'underused_land-1'"""))
+        (apart,) = answers_of(spec, [site])
+    assert (twice["value"], apart["value"]) == ("isolated", "underused")
 
 
 # -- declared ------------------------------------------------------------------------------
@@ -554,68 +621,87 @@ def fitting(spec: MeasureSpec) -> list[shapely.Geometry]:
     return [subject for subject in SUBJECTS if dim(subject) in dims][:90]
 
 
+def kinds(spec: MeasureSpec) -> list[shapely.Geometry]:
+    """A subject of each kind of geometry that a measure takes."""
+    return [SUBJECTS[i] for i, name in enumerate(("point", "line", "polygon")) if name in spec.measure.geometries]
+
+
+def everything(geometries=fitting) -> dict[str, list]:
+    """What every measure answers of its subjects, as the world is now."""
+    specs = {function: MeasureSpec(function, parameters) for function, parameters in EXAMPLES.items()}
+    return {function: answers_of(spec, geometries(spec), "mobility") for function, spec in specs.items()}
+
+
+@contextmanager
+def changed(*statements: str):
+    """The world after some statements of its owner; as it was afterwards."""
+    with database.owner_transaction() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    try:
+        yield
+    finally:
+        with database.owner_transaction() as connection:
+            worlds.store(connection, WORLD, ACCURACY)
+
+
+@pytest.fixture(scope="module")
+def as_it_is(world) -> dict[str, list]:
+    return everything()
+
+
+@pytest.fixture(scope="module")
+def without_layers(world) -> dict[str, list]:
+    with changed(*(f"DELETE FROM masterplan.{table}" for table in ("feature", "layer_version", "layer"))):
+        return everything(kinds)
+
+
+@pytest.fixture(scope="module")
+def with_far_features(world) -> dict[str, list]:
+    with changed("""
+        INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status,
+            properties, source, source_date, indicative, geom)
+        SELECT DISTINCT ON (layer_id) layer_id, 'far', versions, 'far', 'far', status, properties, source,
+            source_date, indicative, ST_Translate(geom, 300000, 300000)
+        FROM masterplan.feature ORDER BY layer_id, feature_id"""):
+        return everything()
+
+
+@pytest.fixture(scope="module")
+def moved_together(world) -> dict[str, list]:
+    def moved(spec: MeasureSpec) -> list[shapely.Geometry]:
+        return [shapely.affinity.translate(subject, 1000, -2000) for subject in fitting(spec)]
+
+    with changed("UPDATE masterplan.feature SET geom = ST_Translate(geom, 1000, -2000)"):
+        return everything(moved)
+
+
 @pytest.mark.parametrize("function", sorted(name for name, m in MEASURES.items() if m.layers))
-def test_a_missing_layer_is_not_assessed(world, function):
+def test_a_missing_layer_is_not_assessed(world, without_layers, function):
     spec = MeasureSpec(function, EXAMPLES[function])
-    wanted = [SUBJECTS[i] for i, g in enumerate(("point", "line", "polygon")) if g in spec.measure.geometries]
+    wanted = kinds(spec)
     assert all(answer and "value" in answer for answer in answers_of(spec, wanted, "mobility"))
-    with database.owner_transaction() as connection:
-        connection.execute(
-            text("DELETE FROM masterplan.feature WHERE layer_id = ANY(:l)"), {"l": list(spec.layers)}
-        )
-        connection.execute(
-            text("DELETE FROM masterplan.layer_version WHERE layer_id = ANY(:l)"), {"l": list(spec.layers)}
-        )
-        connection.execute(text("DELETE FROM masterplan.layer WHERE id = ANY(:l)"), {"l": list(spec.layers)})
-    try:
-        assert [a for a in answers_of(spec, wanted, "mobility") if a and "value" in a] == []
-    finally:
-        with database.owner_transaction() as connection:
-            worlds.store(connection, WORLD, ACCURACY)
+    assert [a for a in without_layers[function] if a and "value" in a] == []
+    assert len(without_layers[function]) == len(wanted) > 0
 
 
 @pytest.mark.parametrize("function", sorted(EXAMPLES))
-def test_a_feature_far_away_changes_nothing(world, function):
-    spec = MeasureSpec(function, EXAMPLES[function])
-    before = answers_of(spec, fitting(spec), "mobility")
-    with database.owner_transaction() as connection:
-        connection.execute(
-            text("""
-            INSERT INTO masterplan.feature (layer_id, feature_id, versions, name_ro, name_en, status,
-                properties, source, source_date, indicative, geom)
-            SELECT DISTINCT ON (layer_id) layer_id, 'far', versions, 'far', 'far', status, properties, source,
-                source_date, indicative, ST_Translate(geom, 300000, 300000)
-            FROM masterplan.feature ORDER BY layer_id, feature_id""")
-        )
-    try:
-        assert answers_of(spec, fitting(spec), "mobility") == before
-    finally:
-        with database.owner_transaction() as connection:
-            connection.execute(text("DELETE FROM masterplan.feature WHERE feature_id = 'far'"))
+def test_a_feature_far_away_changes_nothing(as_it_is, with_far_features, function):
+    assert with_far_features[function] == as_it_is[function]
 
 
 @pytest.mark.parametrize("function", sorted(EXAMPLES))
-def test_everything_moved_together_measures_the_same(world, function):
-    spec = MeasureSpec(function, EXAMPLES[function])
-    before = answers_of(spec, fitting(spec), "mobility")
-    with database.owner_transaction() as connection:
-        connection.execute(text("UPDATE masterplan.feature SET geom = ST_Translate(geom, 1000, -2000)"))
-    try:
-        moved = [shapely.affinity.translate(subject, 1000, -2000) for subject in fitting(spec)]
-        after = answers_of(spec, moved, "mobility")
-    finally:
-        with database.owner_transaction() as connection:
-            worlds.store(connection, WORLD, ACCURACY)
-    for a, b in zip(before, after, strict=True):
+def test_everything_moved_together_measures_the_same(as_it_is, moved_together, function):
+    for a, b in zip(as_it_is[function], moved_together[function], strict=True):
         assert (a or {}).keys() == (b or {}).keys()
         for name, value in (a or {}).items():
             assert b[name] == (pytest.approx(value, abs=0.002) if isinstance(value, float) else value)
 
 
 @pytest.mark.parametrize("function", sorted(EXAMPLES))
-def test_a_visitor_gets_the_same_numbers_as_the_system(world, function):
+def test_a_visitor_gets_the_same_numbers_as_the_system(as_it_is, function):
     spec = MeasureSpec(function, EXAMPLES[function])
-    assert answers_of(spec, fitting(spec), actor=VISITOR) == answers_of(spec, fitting(spec))
+    assert answers_of(spec, fitting(spec), "mobility", actor=VISITOR) == as_it_is[function]
 
 
 @pytest.mark.parametrize(
