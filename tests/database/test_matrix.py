@@ -165,7 +165,9 @@ ERRANDS: tuple[tuple[str, ...], ...] = (
     ("the system reads assessments", SYSTEM, "SELECT 1 FROM masterplan.assessment"),
     ("the system reads decisions", SYSTEM, "SELECT 1 FROM masterplan.decision"),
     ("the owner's triggers note what happens, and chain it", "owner",
-     "SELECT masterplan.note_event('layer_added', 'layer', 'uat', NULL, '{}')", "SELECT 1 FROM masterplan.event", "UPDATE masterplan.event SET hash = '', number = 999999, previous = ''"
+     "SELECT masterplan.note_event('layer_added', 'layer', 'uat', NULL, '{}')",
+     "SELECT 1 FROM masterplan.event",
+     "UPDATE masterplan.event SET hash = '', number = 999999, previous = ''"
      " WHERE id = (SELECT max(id) FROM masterplan.event)"),
     ("planners read what happened", Actor(Role.PLANNER), "SELECT 1 FROM masterplan.event"),
     ("administrators read what happened to accounts", Actor(Role.ADMINISTRATOR),
