@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,10 +26,10 @@ from pyproj import Transformer
 from shapely import Geometry
 from sqlalchemy import Connection, text
 
-from layers.catalogue import DERIVED_ATTRIBUTES, catalogue
+from layers.catalogue import DERIVED_ATTRIBUTES, Attribute, catalogue
 from layers.grids import Grid
 from layers.loading import Options, Report, load_file
-from layers.rasters import OutputBand, whole_pieces, write_cog
+from layers.rasters import OutputBand, sha256_of, whole_pieces, write_cog
 from layers.reading_limits import DEFAULT_LIMITS
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_, translator
@@ -38,6 +39,8 @@ from masterplan.settings import settings
 #: In a raster of classes: no class.
 NO_CLASS = 0
 CLASSES_TAG = "MASTERPLAN_CLASSES"
+#: Which rasters belong to a feature's layer: so that one that is missing, or was changed since, is known as such.
+_RASTERS = Attribute("raster_sha256", "text", "rastere (SHA-256)", "rasters (SHA-256)", filterable=False)
 _DECIMALS = 6
 
 _TOO_DETAILED = N_(
@@ -106,6 +109,11 @@ class Derivation:
     source_date: date
     values: Path | None = None
     classes: Path | None = None
+
+    @property
+    def rasters(self) -> dict[str, Path]:
+        """The rasters there are, by what they hold."""
+        return {holds: path for holds, path in (("values", self.values), ("classes", self.classes)) if path}
 
 
 # From cells to shapes
@@ -207,6 +215,8 @@ def write_layer_file(path: Path, derivation: Derivation) -> str:
     """
     _check_size(derivation.features)
     shared = derivation.provenance.attributes()
+    if derivation.rasters:
+        shared[_RASTERS.name] = "; ".join(f"{holds} {sha256_of(path)}" for holds, path in derivation.rasters.items())
     source = {"source": _source(derivation), "source_date": derivation.source_date.isoformat()}
     content = orjson.dumps({
         "type": "FeatureCollection",
@@ -268,7 +278,8 @@ def publish(derivation: Derivation, official: bool = False) -> Report:
         kept = _keep(derivation, sha256)
         options = Options(
             source=_source(derivation), source_date=derivation.source_date, official=official,
-            accuracy_m=derivation.accuracy_m, also=DERIVED_ATTRIBUTES,
+            accuracy_m=derivation.accuracy_m,
+            also=(*DERIVED_ATTRIBUTES, *([_RASTERS] if derivation.rasters else [])),
             **_descriptions(derivation.layer),
         )  # fmt: skip
         try:
@@ -324,6 +335,54 @@ def rasters_of(connection: Connection, layer_id: str) -> LayerRasters | None:
         return None
     values, classes = (path if path.is_file() else None for path in _places(layer_id, row.file_sha256))
     return LayerRasters(values, classes, row.version) if values or classes else None
+
+
+@dataclass(frozen=True)
+class KeptRaster:
+    """A raster that a layer's version came with: where it should be, and its SHA-256 when it was made."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def fault(self) -> str | None:
+        """None if it is there as it was made; else "missing" or "changed"."""
+        try:
+            facts = self.path.stat()
+        except OSError:
+            return MISSING
+        return None if _digest(self.path, facts.st_mtime_ns, facts.st_size) == self.sha256 else CHANGED
+
+
+MISSING, CHANGED = "missing", "changed"
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, changed_ns: int, size: int) -> str:
+    return sha256_of(path)
+
+
+#: Whether a layer `l` says which rasters its current version came with; quick where none does.
+SAYS_ITS_RASTERS = f"""l.attributes @> '[{{"name": "{_RASTERS.name}"}}]'"""
+
+_KEPT = text(f"""
+SELECT l.id, l.version, v.file_sha256, (
+    SELECT f.properties ->> '{_RASTERS.name}' FROM masterplan.current_feature f WHERE f.layer_id = l.id LIMIT 1
+) AS rasters
+FROM masterplan.layer l JOIN masterplan.layer_version v ON v.layer_id = l.id AND v.version = l.version
+WHERE l.id = ANY(:layers) AND {SAYS_ITS_RASTERS}
+""")
+
+
+def kept_rasters(connection: Connection, layers: Iterable[str]) -> dict[str, tuple[int, dict[str, KeptRaster]]]:
+    """Of those layers whose current version came with rasters: the version, and the rasters by what they hold
+    ("values", "classes")."""
+    found = {}
+    for row in connection.execute(_KEPT, {"layers": sorted(layers)}):
+        places = dict(zip(("values", "classes"), _places(row.id, row.file_sha256), strict=True))
+        digests = dict(each.split(" ") for each in (row.rasters or "").split("; ") if each)
+        found[row.id] = row.version, {holds: KeptRaster(places[holds], sha) for holds, sha in digests.items()}
+    return found
 
 
 def _folder() -> Path:

@@ -53,7 +53,7 @@ RURAL_FROM_M = 500.0
 SMALLEST_PATCH_M2 = 20_000.0
 #: Two cells of 30 m: how far an edge may lie from the true one.
 ACCURACY_M = 60.0
-BANDS = [OutputBand("anomaly", unit="°C"), OutputBand("surface temperature", unit="°C"), OutputBand("scenes")]
+BANDS = [OutputBand("anomaly_c", unit="°C"), OutputBand("surface temperature", unit="°C"), OutputBand("scenes")]
 _FEWEST_RURAL_CELLS = 100
 _BYTES_A_CELL = 40
 

@@ -16,6 +16,7 @@ CAUSES = {
     "not_asked": N_("it is not asked any more"),
     "value": N_("what was measured is another"),
     "layer": N_("the layer has another version"),
+    "on": N_("it was measured on the raster instead of the polygons, or the other way round"),
     "official": N_("the layer was an indicative sketch and is official, or the other way round"),
     "limit": N_("the limit is another"),
     "value_function": N_("the same value gives other points"),
@@ -79,6 +80,7 @@ def _causes(before: Result, after: Result) -> list[str]:
     found = {
         "value": not same_value,
         "layer": differs("layer", "layer_version"),
+        "on": differs("on"),
         "official": differs("indicative"),
         "limit": differs("threshold") and same_value,
         "value_function": not judged and same_value and differs("score"),

@@ -67,6 +67,10 @@ class Fault:
 # -- the values ----------------------------------------------------------------------------
 
 
+#: What an answer was measured on (`proposals.on_rasters`).
+RASTER, POLYGONS = "raster", "polygons"
+
+
 @dataclass(frozen=True)
 class MeasureSpec:
     """A measure function and its parameters; `key` names the number wherever it is stored."""
@@ -95,6 +99,12 @@ class MeasureSpec:
     @property
     def layer(self) -> str | None:
         return next(iter(self.layers), None)
+
+    @property
+    def may_use_raster(self) -> bool:
+        """Whether a raster could answer: a number over all of a layer, or the share inside one class of it."""
+        where = self.parameters.get("where") or {}
+        return not where if self.function == "attribute_at" else self.function == "share_inside" and len(where) == 1
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,25 @@ RECOMMENDATION_WORDS = {
     "debate": N_("for debate or partly"),
     "reject": N_("recommended for rejection"),
 }
+_BY_RASTER = {
+    "raster": N_("by the layer's raster, in cells of {cell} m"),
+    "polygons": N_("by the layer's polygons"),
+    "missing": N_("by the layer's polygons, since its raster is missing on the server"),
+    "changed": N_("by the layer's polygons, since its raster on the server is not the one they were made with"),
+    "beyond": N_("by the layer's polygons, since its raster does not reach here"),
+}
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 #: A sentence of a measure that writes the unit itself.
 UNIT_WRITTEN = re.compile(r"\{(value|limit)\} (%|m²|m|residents)(?!\w)")
+
+
+def measured_on(result: Result, language: str) -> str | None:
+    """Whether a raster or polygons were measured on, and why not the raster; None where only polygons could be."""
+    if "on" not in result:
+        return None
+    said = translator(language)(_BY_RASTER[result.get("why", result["on"])])
+    cell = result.get("raster", {}).get("cell_m")
+    return said.format(cell="" if cell is None else number(cell, 0 if float(cell).is_integer() else 1, language))
 
 
 def _sentence(words: str) -> str:
@@ -95,7 +111,8 @@ class Teller:
     def sentence(self, criterion: Gate | Scored | Judged, result: Result) -> str:
         """One result in one sentence after its question."""
         parts = self._gate(criterion, result) if isinstance(criterion, Gate) else self._scored(criterion, result)
-        told = "; ".join([*parts, *self._layer(result)])
+        on = measured_on(result, self.language) if result.get("value") is not None else None
+        told = "; ".join([*parts, *self._layer(result), *([on] if on else [])])
         return f"{criterion.question[self.language]} {told[0].upper()}{told[1:]}."
 
     def found(self, criterion: Gate | Scored | Judged, result: Result) -> str:

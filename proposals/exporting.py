@@ -58,7 +58,9 @@ _FEATURE = f"""
         || ',"unit":' || coalesce((result -> 'unit')::text, 'null')
         || ',"score":' || coalesce((result -> 'score')::text, 'null')
         || ',"verdict":' || coalesce((result -> 'verdict')::text, 'null')
-        || ',"weight":' || coalesce((result -> 'weight')::text, 'null') || '}}', ',')
+        || ',"weight":' || coalesce((result -> 'weight')::text, 'null')
+        || coalesce(',"on":' || (result -> 'on')::text, '') || coalesce(',"why":' || (result -> 'why')::text, '')
+        || '}}', ',')
     FROM jsonb_each(score.results) AS criterion(key, result)), '')
 || '}}}}}}'
 """

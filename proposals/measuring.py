@@ -3,6 +3,8 @@
 One statement holds every measure that the criteria sets need; only the relation of subjects
 differs between one geometry and a hundred thousand proposals, so both give the same numbers.
 A measure is only taken of the themes and kinds of geometry that some criterion asks about.
+Where the current version of a layer came with a raster, what that tells better replaces the
+statement's answers (`proposals.on_rasters`); where none did, that costs nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +17,13 @@ from itertools import groupby
 from typing import Any
 
 import orjson
+import shapely
 from sqlalchemy import Connection, Row, TextClause, text
 
+from layers.derived import SAYS_ITS_RASTERS
 from masterplan.place import WGS84_SRID, place
-from proposals.criteria import CriteriaSet, MeasureSpec
+from proposals import on_rasters
+from proposals.criteria import RASTER, CriteriaSet, MeasureSpec
 from proposals.criteria_store import stored_set
 from proposals.measures import GEOMETRIES, UAT_LINES, Binds, size
 from proposals.outlines import all_kept
@@ -96,11 +101,16 @@ def _needed(sets: Iterable[CriteriaSet]) -> tuple[_Needed, ...]:
     )
 
 
-def _answers(needed: Sequence[_Needed], bind: Binds) -> str:
-    """Rows (id, measures) of every row of `every_subject` that is asked something: measure key → answer."""
+def _answers(needed: Sequence[_Needed], bind: Binds, beside_rasters: bool = False) -> str:
+    """Rows (id, measures) of every row of `every_subject` that is asked something: measure key → answer.
+
+    With `beside_rasters` what the table `raster_answer` holds of the layers' current versions replaces answers.
+    """
     if not needed:
         return "SELECT NULL::bigint AS id, NULL::jsonb AS measures WHERE false"
     rows = " UNION ALL ".join(_keyed(item, bind) for item in needed)
+    if beside_rasters:
+        rows = _beside_rasters(rows)
     return f"""SELECT id, jsonb_object_agg(key, answer) FILTER (WHERE answer IS NOT NULL) AS measures
         FROM ({rows}) AS a GROUP BY id"""
 
@@ -112,6 +122,16 @@ def _keyed(item: _Needed, bind: Binds) -> str:
     return f"""(WITH subject AS NOT MATERIALIZED (
             SELECT * FROM every_subject WHERE theme = ANY({themes}) AND dim = ANY({dimensions})
         ) SELECT id, {bind(item.key, "text")} AS key, answer FROM ({measured}) AS m)"""
+
+
+def _beside_rasters(rows: str) -> str:
+    """The same as `on_rasters.replaced`, of rows."""
+    return f"""SELECT a.id, a.key, CASE WHEN r.answer IS NULL THEN a.answer
+            WHEN r.answer ->> 'on' = '{RASTER}' THEN r.answer ELSE a.answer || r.answer END AS answer
+        FROM ({rows}) AS a LEFT JOIN (
+            SELECT r.id, r.key, r.answer FROM pg_temp.raster_answer r
+            JOIN masterplan.layer l ON l.id = r.layer AND l.version = r.version
+        ) AS r USING (id, key)"""
 
 
 UAT_LINES_SELECT = """
@@ -139,15 +159,17 @@ def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, o
         SELECT s.dim, coalesce((SELECT measures FROM ({answers}) AS m), '{{}}') AS measures, {_DRAFT} AS edition,
             {all_kept(bind, [item.spec for item in needed])} AS complete,
             (SELECT jsonb_object_agg(id, jsonb_build_array(version, indicative, accuracy_m))
-             FROM masterplan.layer) AS layers
+             FROM masterplan.layer) AS layers,
+            EXISTS (SELECT FROM masterplan.layer l WHERE l.id = ANY({_that_may(bind, needed)})
+                AND {SAYS_ITS_RASTERS}) AS rasters
         FROM every_subject s"""
     return text(sql), bind.values
 
 
 @lru_cache(maxsize=8)
-def _many_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, object]]:
+def _many_statement(needed: tuple[_Needed, ...], beside_rasters: bool) -> tuple[TextClause, dict[str, object]]:
     bind = Binds()
-    answers = _answers(needed, bind)
+    answers = _answers(needed, bind, beside_rasters)
     sql = f"""
         INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)
         SELECT s.id, coalesce(m.measures, '{{}}'),
@@ -160,10 +182,10 @@ def _many_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, 
 
 
 @lru_cache(maxsize=8)
-def _partial_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, object]]:
+def _partial_statement(needed: tuple[_Needed, ...], beside_rasters: bool) -> tuple[TextClause, dict[str, object]]:
     """The same for some measures of what was measured before; the others stay as they are."""
     bind = Binds()
-    answers, keys = _answers(needed, bind), bind([item.key for item in needed], "text[]")
+    answers, keys = _answers(needed, bind, beside_rasters), bind([item.key for item in needed], "text[]")
     sql = f"""
         UPDATE masterplan.measurement m SET measures = (m.measures - {keys}) || coalesce(a.measures, '{{}}'),
             layer_versions = (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), edition = {_DRAFT},
@@ -185,12 +207,30 @@ def measure_one(connection: Connection, candidate: Candidate, sets: Iterable[Cri
     if not row.complete:
         keep_outlines(connection, [item.spec for item in needed])
         row = _measured_row(connection, candidate, needed)
-    return Measured(
-        subject=Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind),
-        measures=row.measures,
-        layers={layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()},
-        edition=row.edition,
-    )
+    layers = {layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()}
+    subject = Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind)
+    measured = Measured(subject, row.measures, layers, row.edition)
+    if row.rasters:
+        _replace_by_rasters(connection, candidate, needed, measured)
+    return measured
+
+
+_IN_STORAGE = text(f"SELECT ST_AsBinary(ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), :srid))")
+
+
+def _replace_by_rasters(
+    connection: Connection, candidate: Candidate, needed: tuple[_Needed, ...], measured: Measured
+) -> None:
+    """Put what rasters answer in the place of what polygons did, where both are of the same version of the layer."""
+    kept = on_rasters.layers_on_rasters(
+        connection, [item.spec for item in needed],
+        {layer: fact.accuracy_m for layer, fact in measured.layers.items()},
+    )  # fmt: skip
+    kept = {layer: on for layer, on in kept.items() if on.version == measured.layers[layer].version}
+    stored = connection.scalar(_IN_STORAGE, {"geometry": candidate.geometry, "srid": place().storage_srid})
+    subject = _OnRaster(0, candidate.theme, GEOMETRIES.index(measured.subject.geometry), shapely.from_wkb(stored))
+    for _, key, _, answer in _raster_answers(needed, kept, [subject]):
+        measured.measures[key] = on_rasters.replaced(measured.measures.get(key), answer)
 
 
 def _measured_row(connection: Connection, candidate: Candidate, needed: tuple[_Needed, ...]) -> Row:
@@ -325,14 +365,17 @@ def _measure(
     connection: Connection,
     ids: list[int],
     needed: tuple[_Needed, ...],
-    statement_of: Callable[[tuple[_Needed, ...]], tuple[TextClause, dict[str, object]]],
+    statement_of: Callable[[tuple[_Needed, ...], bool], tuple[TextClause, dict[str, object]]],
     progress: Progress | None = None,
 ) -> None:
-    statement, values = statement_of(needed)
+    kept = on_rasters.layers_on_rasters(connection, [item.spec for item in needed], _accuracies(connection))
+    statement, values = statement_of(needed, bool(kept))
     keep_outlines(connection, [item.spec for item in needed])
     _hold(connection, UAT_LINES, UAT_LINES_SELECT, {})
     for done, chunk in _chunks(ids):
         _hold(connection, "every_subject", _SUBJECTS, {"ids": chunk})
+        if kept:
+            _hold_raster_answers(connection, needed, kept)
         connection.execute(statement, values)
         if progress:
             progress(done)
@@ -351,6 +394,77 @@ def _hold(connection: Connection, name: str, rows: str, values: Mapping[str, obj
     connection.execute(text(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {rows}"), values)
     connection.execute(text(f"CREATE INDEX ON {name} USING gist (geom)"))
     connection.execute(text(f"ANALYZE {name}"))
+
+
+# -- on rasters ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _OnRaster:
+    """A subject as rasters are asked about it; `geometry` in the storage CRS."""
+
+    id: int
+    theme: str
+    dimension: int
+    geometry: shapely.Geometry
+
+
+def _raster_answers(
+    needed: Sequence[_Needed], kept: Mapping[str, on_rasters.LayerOnRaster], subjects: Sequence[_OnRaster]
+) -> Iterator[tuple[int, str, on_rasters.LayerOnRaster, dict[str, Any]]]:
+    """For each measure that a raster may answer: subject, measure key, layer and answer."""
+    for item in needed:
+        spec = item.spec
+        if spec.layer not in kept or not spec.may_use_raster:
+            continue
+        asked = [s for s in subjects if s.theme in item.themes and s.dimension in item.dimensions]
+        if asked:
+            found = on_rasters.answers(spec, kept[spec.layer], [subject.geometry for subject in asked])
+            for subject, answer in zip(asked, found, strict=True):
+                yield subject.id, item.key, kept[spec.layer], answer
+
+
+_HELD = text("SELECT id, theme, dim, ST_AsBinary(geom) AS wkb FROM pg_temp.every_subject ORDER BY id")
+
+_NO_RASTER_ANSWERS = """
+DROP TABLE IF EXISTS pg_temp.raster_answer;
+CREATE TEMPORARY TABLE raster_answer (id bigint, key text, layer text, version integer, answer jsonb) ON COMMIT DROP
+"""
+_KEEP_RASTER_ANSWERS = """
+INSERT INTO pg_temp.raster_answer
+SELECT id, key, layer, version, answer::jsonb
+FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::integer[], %b::text[]) AS r(id, key, layer, version, answer)
+"""
+
+
+def _hold_raster_answers(
+    connection: Connection, needed: Sequence[_Needed], kept: Mapping[str, on_rasters.LayerOnRaster]
+) -> None:
+    """Keep what rasters answer about the subjects held, for the statement to take."""
+    rows = connection.execute(_HELD).all()
+    shapes = shapely.from_wkb([row.wkb for row in rows])
+    subjects = [_OnRaster(row.id, row.theme, row.dim, shape) for row, shape in zip(rows, shapes, strict=True)]
+    connection.execute(text(_NO_RASTER_ANSWERS))
+    found = [
+        (subject, key, on.layer, on.version, orjson.dumps(answer).decode())
+        for subject, key, on, answer in _raster_answers(needed, kept, subjects)
+    ]
+    if found:
+        connection.exec_driver_sql(_KEEP_RASTER_ANSWERS, tuple(map(list, zip(*found, strict=True))))
+    connection.execute(text("ANALYZE raster_answer"))
+
+
+def _that_may(bind: Binds, needed: Sequence[_Needed]) -> str:
+    """The layers whose rasters could answer some of these measures, as an array."""
+    specs = (item.spec for item in needed)
+    return bind(sorted({spec.layer for spec in specs if spec.may_use_raster}), "text[]")
+
+
+_ACCURACIES = text("SELECT id, accuracy_m FROM masterplan.layer")
+
+
+def _accuracies(connection: Connection) -> dict[str, float]:
+    return {row.id: row.accuracy_m for row in connection.execute(_ACCURACIES)}
 
 
 def score_all(

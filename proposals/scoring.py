@@ -26,6 +26,7 @@ import orjson
 
 from masterplan.language import N_
 from proposals.criteria import (
+    POLYGONS,
     THEMES,
     CriteriaSet,
     Criterion,
@@ -63,6 +64,8 @@ _HOLDS, _BREAKS, _ACCURACY, _INDICATIVE, _MISSING, _ASKS, _NOTED = range(7)
 _GATE_REASONS = ("holds", "breaks", "accuracy", "indicative", "missing", "asks", "noted")
 
 _TOTAL_DECIMALS = 2
+#: What an answer says of raster and polygons (`proposals.on_rasters`), and a result after it.
+_ON = tuple((name, name) for name in ("on", "why", "raster"))
 
 
 @dataclass(frozen=True)
@@ -517,7 +520,8 @@ def _results_of_weighted(
 
 
 def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:
-    return _facts_of(criterion.spec.layer, many)
+    on = {"on": POLYGONS} if criterion.spec.may_use_raster else {}
+    return _facts_of(criterion.spec.layer, many) | on
 
 
 def _facts_of(layer: str | None, many: Batch) -> dict[str, Any]:
@@ -536,7 +540,7 @@ def _found(answer: Mapping[str, Any], many: Batch) -> dict[str, Any]:
     found = {"value": answer.get("value")}
     if "layer" in answer:
         found |= _facts_of(answer["layer"], many)
-    for name, source in (("feature", "feature"), ("feature_name", "name"), ("class", "class")):
+    for name, source in (("feature", "feature"), ("feature_name", "name"), ("class", "class"), *_ON):
         if source in answer:
             found[name] = answer[source]
     return found

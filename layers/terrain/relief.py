@@ -52,7 +52,7 @@ _APART = 1.0
 BYTES_A_CELL = 40
 _BANDS = [
     OutputBand("slope_percent", unit="%"), OutputBand("aspect", unit="°"), OutputBand("hillshade", unit="1"),
-    OutputBand("landform", unit="1"), OutputBand("altitude", unit="m"),
+    OutputBand("landform", unit="1"), OutputBand("altitude_m", unit="m"),
 ]  # fmt: skip
 
 _TOO_COARSE = N_(

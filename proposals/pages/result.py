@@ -15,7 +15,7 @@ from masterplan.pages.plain import plain
 from masterplan.pages.shell import View
 from masterplan.place import place
 from proposals.criteria import CriteriaSet, Criterion, Gate, Scored
-from proposals.explaining import MEASURED_WORDS
+from proposals.explaining import MEASURED_WORDS, measured_on
 from proposals.pages import explanation
 from proposals.scoring import Score, explain
 from proposals.submitting import Outcome
@@ -187,6 +187,9 @@ def _against(view: View, result: Mapping[str, Any]) -> str:
         parts.append(view(N_("layer “{layer}”, version {version}"), layer=named, version=result["layer_version"]))
     if result.get("indicative") is not None:
         parts.append(view(N_("indicative") if result["indicative"] else N_("official")))
+    on = measured_on(result, view.language) if result.get("value") is not None else None
+    if on:
+        parts.append(on)
     return " · ".join(parts)
 
 

@@ -35,12 +35,12 @@ def test_a_gate_says_value_limit_reason_layer_and_date():
     assert told("stormwater", {"value": 41.0}) == (
         "How much of the site lies where rainwater gathers strongly? Needs a person: measured 41\N{NO-BREAK SPACE}%,"
         " the gate is passed when ≤ 10\N{NO-BREAK SPACE}%; a gate adds no points; layer “Acumulare”, version 3 of"
-        " 13 June 2025, indicative."
+        " 13 June 2025, indicative; by the layer's polygons."
     )
     assert told("stormwater", {"value": 41.0}, "ro") == (
         "Cât din amplasament se află unde apa de ploaie se acumulează puternic? De analizat: măsurat"
         " 41\N{NO-BREAK SPACE}%, condiția este îndeplinită la ≤ 10\N{NO-BREAK SPACE}%; o condiție obligatorie nu"
-        " adaugă puncte; stratul „Acumulare”, versiunea 3 din 13 iunie 2025, orientativ."
+        " adaugă puncte; stratul „Acumulare”, versiunea 3 din 13 iunie 2025, orientativ; după poligoanele stratului."
     )
 
 
@@ -55,6 +55,21 @@ def test_within_the_accuracy_the_accuracy_is_said():
     assert "within the accuracy of the layer (50 m): a person decides" in told(
         "stormwater", {"value": 9.0, "low": 2, "high": 14}
     )
+
+
+def test_it_says_whether_a_raster_or_polygons_were_measured_on_and_why():
+    on_raster = {"value": 41.0, "on": "raster", "raster": {"classes": ["high"], "cell_m": 12.5}}
+    assert told("stormwater", on_raster).endswith("indicative; by the layer's raster, in cells of 12.5 m.")
+    assert told("stormwater", on_raster, "ro").endswith("orientativ; după rasterul stratului, în celule de 12,5 m.")
+    for why, said_en, said_ro in (
+        ("missing", "is missing on the server", "lipsește de pe server"),
+        ("changed", "is not the one they were made with", "nu mai este cel din care au fost făcute"),
+        ("beyond", "does not reach here", "nu ajunge până aici"),
+    ):
+        answer = {"value": 41.0, "on": "polygons", "why": why}
+        assert told("stormwater", answer).endswith(f"{said_en}.")
+        assert told("stormwater", answer, "ro").endswith(f"{said_ro}.")
+    assert "polygons" not in told("zone", {"value": "inside"})
 
 
 def test_a_score_says_the_piece_of_the_value_function_and_what_it_adds():

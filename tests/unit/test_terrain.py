@@ -480,7 +480,7 @@ def test_relief_features_say_what_lies_in_them(dem: Path, tmp_path: Path) -> Non
         # Small areas of another class were given to their neighbour, so the mean may lie a little outside.
         assert feature.least - 1 <= feature.attributes["slope_percent"] <= (feature.most or 1e3) + 1
     with rasterio.open(made.values, driver="GTiff") as file:
-        assert file.descriptions == ("slope_percent", "aspect", "hillshade", "landform", "altitude")
+        assert file.descriptions == ("slope_percent", "aspect", "hillshade", "landform", "altitude_m")
         assert file.units == ("%", "°", "1", "1", "m")
 
 
