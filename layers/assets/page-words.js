@@ -87,6 +87,12 @@
     }
   }
 
+  // A key held down repeats: as a shortcut it would act on what comes next, before anybody has read it.
+  window.addEventListener("keydown", (event) => {
+    const typing = event.target instanceof Element && event.target.closest("input, textarea, [contenteditable], canvas");
+    if (event.repeat && event.key.length === 1 && !typing) event.stopImmediatePropagation();
+  }, true);
+
   anew(document.body);
   new MutationObserver(watch).observe(document.body, {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: NAMES });

@@ -83,6 +83,22 @@ def now(view: View) -> View:
     return fresh
 
 
+#: In the session: why a button's callback did nothing, said when the page has run again.
+_NOT_DONE = "callback_refused"
+
+
+def act_now(view: View, act: Callable[..., None], *arguments: object) -> None:
+    """For a button's callback: `act(view, …)` on behalf of who the person is at this moment.
+
+    Streamlit binds a callback's arguments when it draws the button and calls it before the page runs again: the
+    role may have been taken since. What is refused is said by the page.
+    """
+    try:
+        act(replace(view, actor=actor()), *arguments)
+    except MasterplanError as refused:
+        st.session_state[_NOT_DONE] = refused
+
+
 def run_page(show: Callable[[View], None]) -> None:
     """Run a page: whatever goes wrong is said in words, and the disclaimer stands below.
 
@@ -98,6 +114,9 @@ def run_page(show: Callable[[View], None]) -> None:
         view = View(chosen, VISITOR)
     if provider_configured():
         sign_in.notices(view.actor, chosen)
+    not_done: MasterplanError | None = st.session_state.pop(_NOT_DONE, None)
+    if not_done is not None:
+        st.error(plain(not_done.message(chosen)), icon=":material/block:")
     with said(chosen):
         show(view)
     disclaimer(chosen)

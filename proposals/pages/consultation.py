@@ -14,7 +14,7 @@ from masterplan.errors import InputError
 from masterplan.formats import moment, number
 from masterplan.language import N_
 from masterplan.pages.plain import plain
-from masterplan.pages.shell import View
+from masterplan.pages.shell import View, act_now
 from proposals import consultations
 from proposals.consultations import Consultation
 
@@ -124,8 +124,12 @@ def _open(view: View, each: Consultation) -> None:
             st.markdown(plain(view(N_("{used} of {most} submissions made · ends on {when}"),
                                    used=number(each.used, 0, view.language), most=number(each.most, 0, view.language),
                                    when=moment(each.ends_at, view.language))))  # fmt: skip
-            st.button(view(N_("End the session")), key=f"session_close_{each.code}", on_click=consultations.close,
-                      args=(each.code, view.actor), icon=":material/stop_circle:")  # fmt: skip
+            st.button(view(N_("End the session")), key=f"session_close_{each.code}", on_click=act_now,
+                      args=(view, _close, each.code), icon=":material/stop_circle:")  # fmt: skip
+
+
+def _close(view: View, code: str) -> None:
+    consultations.close(code, view.actor)
 
 
 def _ended(view: View, ended: list[Consultation]) -> None:

@@ -392,9 +392,10 @@ def _moderate(view: View, shown: ProposalDetails) -> None:
                       width="stretch", key="desk_published"):  # fmt: skip
         _set(view, shown, "published")
     with hide.popover(view(N_("Hide")), icon=":material/visibility_off:", disabled=shown.status == "hidden",
-                      width="stretch"), st.form("desk_hide", border=False):  # fmt: skip
-        reason = st.text_area(view(N_("Why? Who submitted it reads the reason.")), key="desk_reason",
-                              max_chars=LONGEST_REASON)  # fmt: skip
+                      width="stretch"), st.form(f"desk_hide_{shown.receipt}", border=False):  # fmt: skip
+        why = N_("Why? Who submitted it reads the reason, and so does whoever has the tracking code.")
+        # The code in the key: a reason begun for one is not there for the next.
+        reason = st.text_area(view(why), key=f"desk_reason_{shown.receipt}", max_chars=LONGEST_REASON)
         if st.form_submit_button(view(N_("Hide")), key="desk_hidden", width="stretch"):
             _set(view, shown, "hidden", reason)
     close.button(view(N_("Close")), on_click=_close, icon=":material/close:", width="stretch", key="desk_close")

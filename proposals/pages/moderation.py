@@ -13,7 +13,7 @@ from masterplan.errors import InputError
 from masterplan.formats import number
 from masterplan.language import LANGUAGES, N_, translator
 from masterplan.pages.plain import plain
-from masterplan.pages.shell import View
+from masterplan.pages.shell import View, act_now
 from proposals.filters import EVERYTHING, ProposalFilter
 from proposals.pages.details import details
 from proposals.routes import staff_tiles
@@ -81,9 +81,11 @@ def _one(view: View, waiting: ProposalDetails, uats: Mapping[str, str]) -> None:
 
 def _actions(view: View, waiting: ProposalDetails, at: int, total: int) -> None:
     accept, refuse, back, onwards = st.columns(4)
-    _button(view, accept, N_("Accept"), "A", "queue_accept", _accept, view, waiting, type="primary",
-            icon=":material/check:")  # fmt: skip
-    _button(view, refuse, N_("Refuse…"), "X", "queue_refuse", _refuse, waiting.receipt, icon=":material/block:")
+    # The code in the names: a key or button pressed once more is not meant for the one that comes next.
+    _button(view, accept, N_("Accept"), "A", f"queue_accept_{waiting.receipt}", act_now, view, _accept, waiting,
+            type="primary", icon=":material/check:")  # fmt: skip
+    _button(view, refuse, N_("Refuse…"), "X", f"queue_refuse_{waiting.receipt}", _refuse, waiting.receipt,
+            icon=":material/block:")  # fmt: skip
     _button(view, back, N_("Back"), "P", "queue_back", _move, -1, disabled=at == 0, icon=":material/arrow_back:")
     _button(view, onwards, N_("Skip"), "N", "queue_skip", _move, 1, disabled=at + 1 >= total,
             icon=":material/arrow_forward:")  # fmt: skip
@@ -97,14 +99,16 @@ def _button(view: View, place: Any, label: str, key: str, name: str, act: Any, *
 
 
 def _reasons(view: View, waiting: ProposalDetails) -> None:
-    st.markdown(view(N_("**Why?** Who submitted it reads the reason with the tracking code.")))
+    st.markdown(view(N_("**Why?** Who submitted it reads the reason, and so does whoever has the tracking code.")))
     for position, reason in enumerate(REASONS, start=1):
-        _button(view, st, reason, str(position), f"queue_reason_{position}", _hide, view, waiting, both(reason))
-    with st.form("queue_other_reason", border=False, enter_to_submit=True):
+        _button(view, st, reason, str(position), f"queue_reason_{position}_{waiting.receipt}", act_now, view, _hide,
+                waiting, both(reason))  # fmt: skip
+    with st.form(f"queue_other_reason_{waiting.receipt}", border=False, enter_to_submit=True):
         field, button = st.columns([3, 1], vertical_alignment="bottom")
-        field.text_input(view(N_("Another reason")), key="queue_reason", max_chars=LONGEST_REASON)
+        said = field.text_input(view(N_("Another reason")), key=f"queue_reason_{waiting.receipt}",
+                                max_chars=LONGEST_REASON)  # fmt: skip
         if button.form_submit_button(view(N_("Refuse")), width="stretch"):
-            _hide(view, waiting, st.session_state["queue_reason"])
+            _hide(view, waiting, said)
             if _REFUSING not in st.session_state:
                 st.rerun()
     fault = st.session_state.pop("queue_fault", None)

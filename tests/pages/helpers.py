@@ -35,6 +35,12 @@ def shown(app: AppTest) -> list[str]:
     return texts + [element.label for kind in labelled for element in getattr(app, kind)]
 
 
+def press(app: AppTest, name: str) -> AppTest:
+    """Press the button of a name; those of one submission bear its code behind it."""
+    (found,) = (b for b in app.button if b.key == name or str(b.key).startswith(f"{name}_"))
+    return checked(found.click().run())
+
+
 def address(app: AppTest, name: str) -> str | None:
     """What the page has written into the address under a name."""
     written = app.query_params.get(name)

@@ -11,7 +11,7 @@ from masterplan.database import transaction
 from proposals.correcting import correct, withdraw
 from proposals.submission import Words
 from proposals.submitting import set_status
-from tests.pages.helpers import SESSION, brought, checked, shown, status_of
+from tests.pages.helpers import SESSION, brought, checked, press, shown, status_of
 
 pytestmark = pytest.mark.database
 
@@ -32,10 +32,6 @@ def field(app: AppTest, name: str):
     """The field of the correction with this name; keys end in the tracking code."""
     kinds = {"title": app.text_input, "description": app.text_area, "theme": app.selectbox}
     return next(each for each in kinds[name] if each.key.startswith(f"correcting_{name}_"))
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    return checked(app.button(key=key).click().run())
 
 
 @pytest.mark.parametrize("session", [SESSION, "another browser"])

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
+from masterplan import demonstration
 from masterplan.actors import SYSTEM, Actor, Role
 from masterplan.database import owner_transaction, transaction
 from masterplan.pages.plain import plain
 from proposals import consultations
 from proposals.pages import consultation
 from proposals.submitting import moderation_of
-from tests.pages.helpers import SESSION, address, brought, checked, shown, status_of
+from tests.pages.helpers import SESSION, address, brought, checked, press, shown, status_of
 
 pytestmark = pytest.mark.database
 PLANNER = Actor(Role.PLANNER, user="p")
@@ -37,10 +38,6 @@ def at_the_queue(open_page, language: str = "ro") -> AppTest:
     app = open_page("desk", Role.PLANNER, language)
     app.segmented_control(key="desk_part").set_value("queue")
     return checked(app.run())
-
-
-def press(app: AppTest, key: str) -> AppTest:
-    return checked(app.button(key=key).click().run())
 
 
 # -- the queue -----------------------------------------------------------------------------
@@ -79,7 +76,7 @@ def test_a_reason_can_be_typed_and_an_empty_one_is_refused(open_page):
     app = press(at_the_queue(open_page), "queue_refuse")
     next(button for button in app.button if button.label == "Respinge").click().run()
     assert status_of(refused.receipt) == "submitted" and app.error
-    app.text_input(key="queue_reason").set_value("Scrieți și strada.")
+    app.text_input(key=f"queue_reason_{refused.receipt}").set_value("Scrieți și strada.")
     checked(next(button for button in app.button if button.label == "Respinge").click().run())
     assert status_of(refused.receipt) == "hidden"
     assert "Nimic nu așteaptă" in app.success[0].value
@@ -105,9 +102,9 @@ def test_skipping_and_going_back_changes_nothing(open_page):
 
 
 def test_every_action_has_a_key_and_keys_can_be_turned_off(open_page):
-    brought("Prima", publish=False)
+    code = brought("Prima", publish=False).receipt
     app = press(at_the_queue(open_page), "queue_refuse")
-    keys = {b.key: b.proto.shortcut for b in app.button if str(b.key).startswith("queue_")}
+    keys = {b.key.removesuffix(f"_{code}"): b.proto.shortcut for b in app.button if str(b.key).startswith("queue_")}
     assert keys == {
         "queue_accept": "a", "queue_refuse": "x", "queue_back": "p", "queue_skip": "n",
         "queue_reason_1": "1", "queue_reason_2": "2", "queue_reason_3": "3", "queue_reason_4": "4",
@@ -115,6 +112,32 @@ def test_every_action_has_a_key_and_keys_can_be_turned_off(open_page):
     app.toggle(key="queue_keys").set_value(False)
     checked(app.run())
     assert {b.proto.shortcut for b in app.button if str(b.key).startswith("queue_")} == {""}
+
+
+def test_who_is_no_planner_any_more_accepts_and_refuses_nothing_in_a_page_that_was_open(open_page):
+    """The button was drawn for a planner; the press comes after the role was taken."""
+    first = brought("Prima", publish=False).receipt
+    for name in ("queue_accept", "queue_reason_1"):
+        app = at_the_queue(open_page)
+        if name != "queue_accept":
+            press(app, "queue_refuse")
+        demonstration.play(SESSION, Role.VISITOR)
+        press(app, name)
+        assert status_of(first) == "submitted"
+        assert [error.value for error in app.error] == [plain("Numai echipa masterplanului poate face aceasta.")]
+        assert not checked(app.run()).error, "said once"
+    with transaction(SYSTEM) as connection:
+        assert moderation_of(connection, first) is None
+
+
+def test_a_button_pressed_twice_is_not_meant_for_the_next_one(open_page):
+    """The second press of the same button arrives when the next submission has come in its place."""
+    first, second = (brought(title, publish=False).receipt for title in ("Prima", "A doua"))
+    app = at_the_queue(open_page)
+    accept = next(b for b in app.button if str(b.key).startswith("queue_accept"))
+    checked(accept.click().run())
+    checked(accept.click().run())
+    assert (status_of(first), status_of(second)) == ("published", "submitted")
 
 
 @pytest.mark.parametrize("role", [Role.VISITOR, Role.UAT])
@@ -219,6 +242,16 @@ def test_a_planner_opens_a_session_and_ends_it(open_page):
     press(app, f"session_close_{opened.code}")
     assert not all_sessions()[0].open
     assert any("Sesiuni încheiate: 1" in label for label in shown(app))
+
+
+def test_who_is_no_planner_any_more_ends_no_session(open_page):
+    now = datetime.now(UTC)
+    code = consultations.open_one("Primăria Miroslava", 2, now + timedelta(hours=1), now, PLANNER)
+    app = at_the_sessions(open_page)
+    demonstration.play(SESSION, Role.VISITOR)
+    press(app, f"session_close_{code}")
+    assert next(each.open for each in all_sessions() if each.code == code)
+    assert [error.value for error in app.error] == [plain("Numai echipa masterplanului poate face aceasta.")]
 
 
 def test_the_qr_code_is_a_picture_made_here_of_the_link():
