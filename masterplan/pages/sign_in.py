@@ -30,10 +30,9 @@ _OUTCOMES = {
              " observations. Try again in a few minutes."),
     FAILED: N_("Signing in did not succeed, and nobody is signed in. Try again."),
 }  # fmt: skip
-_ELSEWHERE = N_("Your account has the role {role}. On these pages, which are the public's, nobody acts in it; you act"
-                " in it on the team's pages.")  # fmt: skip
-_ELSEWHERE_UNSAID = N_("Your account has the role {role}. On these pages, which are the public's, nobody acts in it."
-                       " The team's pages have another address: ask whoever runs this server.")  # fmt: skip
+_ELSEWHERE = N_("You have the role {role}. These are the public's pages: you act in that role on the team's pages.")
+_ELSEWHERE_UNSAID = N_("You have the role {role}. These are the public's pages; the team's have another address: ask"
+                       " whoever runs this server.")  # fmt: skip
 _CHANGED = N_("Your role changed meanwhile: you act as {role} now. What you just did may not have been done.")
 
 #: In the session: the token it began with, the role it last acted in, and why it was refused.
@@ -109,10 +108,10 @@ def the_team_is_elsewhere(granted: Role, chosen: str) -> None:
     translate = translator(chosen)
     role, address = translate(ROLE_NAMES[granted]), settings().team_address
     if address is None:
-        st.info(translate(_ELSEWHERE_UNSAID).format(role=role), icon=":material/badge:")
+        st.info(translate(_ELSEWHERE_UNSAID).format(role=role))
         return
-    st.info(translate(_ELSEWHERE).format(role=role), icon=":material/badge:")
-    st.link_button(translate(N_("To the team's pages")), str(address), icon=":material/arrow_outward:", width="stretch")
+    st.info(translate(_ELSEWHERE).format(role=role))
+    st.link_button(translate(N_("To the team's pages")), str(address), icon=":material/arrow_outward:")
     st.caption(plain(str(address)))
 
 

@@ -188,7 +188,7 @@ def test_on_the_public_s_pages_the_team_is_told_where_its_own_are(
     monkeypatch.undo()
     settings.cache_clear()
     words = " ".join(shown(checked(app)))
-    assert "Rol: actor local" in words and "Contul dumneavoastră are rolul planificator." in words
+    assert "Rol: actor local" in words and "Aveți rolul de planificator." in words
     links = [element.proto.url for element in app.get("link_button")]
     assert links == ([address] if address else [])
     assert ("întrebați pe cine administrează serverul" in words) is (address is None)
