@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -27,7 +24,8 @@ from masterplan.accounts import (
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.database import transaction
 from masterplan.errors import Forbidden, InputError, NotFound
-from masterplan.settings import PROJECT_ROOT, settings
+from masterplan.settings import settings
+from tests.command_line import run, run_process
 
 pytestmark = pytest.mark.database
 
@@ -312,29 +310,19 @@ def test_a_public_process_makes_nobody_staff(monkeypatch: pytest.MonkeyPatch):
 # -- the command line ------------------------------------------------------------------------
 
 
-def run(*words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "cli.py", "users", *words], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60,
-        env=os.environ.copy(),
-    )  # fmt: skip
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def test_the_first_administrator_is_made_by_the_command_line():
-    assert "invited" in run("grant", "ana@example.org", "administrator").stdout
+    assert "invited" in run_process("users", "grant", "ana@example.org", "administrator").stdout
     ana = signed_in()
     assert acting(ana).role is Role.ADMINISTRATOR
-    run("grant", "ana@example.org", "uat", "--uat", MIROSLAVA)
-    (listed,) = json.loads(run("list", "--json").stdout)
+    run("users", "grant", "ana@example.org", "uat", "--uat", MIROSLAVA)
+    (listed,) = json.loads(run("users", "list", "--json").stdout)
     assert (listed["role"], listed["uats"], listed["state"]) == ("uat", [MIROSLAVA], "active")
-    run("revoke", "ana@example.org")
+    run("users", "revoke", "ana@example.org")
     assert acting(ana).role is Role.STAKEHOLDER
-    run("disable", "ana@example.org")
+    run("users", "disable", "ana@example.org")
     refused(DISABLED, acting, ana)
-    assert "disabled" in run("list").stdout
-    run("enable", "ana@example.org")
-    assert "SIRUTA" in run("grant", "ana@example.org", "uat", expect=1).stderr
-    assert run("grant", "ana@example.org", "king", expect=2).stderr
-    assert "no account" in run("revoke", "nobody@example.org", expect=1).stderr
+    assert "disabled" in run("users", "list").stdout
+    run("users", "enable", "ana@example.org")
+    assert "SIRUTA" in run("users", "grant", "ana@example.org", "uat", expect=1).stderr
+    assert run("users", "grant", "ana@example.org", "king", expect=2).stderr
+    assert "no account" in run("users", "revoke", "nobody@example.org", expect=1).stderr

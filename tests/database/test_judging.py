@@ -23,7 +23,8 @@ from proposals.measuring import measure_all, score_all
 from proposals.ranking import draw
 from proposals.seeding import seed
 from proposals.submitting import submit
-from tests.database.test_commands import ROOT, observation, run
+from tests.command_line import ROOT, run, run_process
+from tests.database.test_commands import observation
 
 V0 = (ROOT / "data" / "criteria" / "v0.toml").read_text(encoding="utf-8")
 
@@ -68,7 +69,7 @@ def stored_scores() -> dict[str, dict]:
 def test_replay_says_what_scoring_again_would_find(draft):
     """The draft is applied by replay, and then really: the scores stored then are those foretold."""
     file = draft("d1", ("weight = 20", "weight = 3"), ("recommended = 60", "recommended = 62"))
-    foretold = json.loads(run("criteria", "replay", str(file), "--json").stdout)
+    foretold = json.loads(run_process("criteria", "replay", str(file), "--json").stdout)
     before = stored_scores()
     rules = from_definition(definition(file.read_text(encoding="utf-8")))
     load_file(file)
@@ -137,7 +138,7 @@ def test_ranks_are_those_of_a_plain_loop_over_the_stored_scores(draft):
 
 
 def test_ranks_take_filters_and_say_the_spread():
-    said = run("proposals", "rank", "--theme", "mobility", "--samples", "50").stdout
+    said = run_process("proposals", "rank", "--theme", "mobility", "--samples", "50").stdout
     assert "concentration 100: a weight of 10 % varies by ± 3.0 points" in said
     assert {line.split()[0] for line in said.splitlines()[2:] if not line.startswith("tied")} == {"mobility"}
     observed = json.loads(run("proposals", "rank", "--kind", "observation", "--samples", "5", "--json").stdout)
