@@ -31,9 +31,10 @@ RETRY_AFTER = "10 seconds"
 POLL_S = 1.0
 _LONGEST_ERROR = 500
 
-_ENQUEUE = text("INSERT INTO masterplan.job (kind, payload) VALUES (:kind, :payload)").bindparams(
-    bindparam("kind", type_=String), bindparam("payload", type_=JSONB)
-)
+_ENQUEUE = text(
+    "INSERT INTO masterplan.job (kind, payload, run_after)"
+    " VALUES (:kind, :payload, now() + make_interval(secs => :after_s))"
+).bindparams(bindparam("kind", type_=String), bindparam("payload", type_=JSONB))
 #: A job that ended its worker as often as it may be tried is not taken over once more.
 _GIVE_UP = text(
     "UPDATE masterplan.job SET state = 'failed', finished_at = clock_timestamp(),"
@@ -73,12 +74,14 @@ class Stopped(Exception):
     """The worker was asked to stop in the middle of a job, which goes back to the queue as it was."""
 
 
-def enqueue(connection: Connection, kind: str, payload: dict[str, Any] | None = None) -> None:
-    """Leave a job for the worker. The same jobs that wait together are done together, when one is claimed.
+def enqueue(
+    connection: Connection, kind: str, payload: dict[str, Any] | None = None, after_s: float = 0
+) -> None:
+    """Leave a job for the worker, due after so many seconds. The same jobs that wait together are done together, when one is claimed.
 
     Not sooner: a twin seen here may be done before this transaction ends, without what it brings.
     """
-    connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}})
+    connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}, "after_s": after_s})
 
 
 def run_one(handlers: Mapping[str, Handler], stop: Event | None = None) -> bool:

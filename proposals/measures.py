@@ -172,6 +172,12 @@ def size(geometry: str, dim: str = "s.dim") -> str:
     )
 
 
+def once(geometry: str) -> str:
+    """A subject in which no stretch counts twice: a line that goes there and back is noded, others are as drawn."""
+    twice = f"ST_Dimension({geometry}) = 1 AND NOT ST_IsSimple({geometry})"
+    return f"CASE WHEN {twice} THEN ST_UnaryUnion({geometry}) ELSE {geometry} END"
+
+
 def _cut(geometry: str) -> str:
     """The part of the subject inside a geometry, in the subject's own dimension."""
     return f"ST_CollectionExtract(ST_Intersection(s.geom, {geometry}), s.dim + 1)"

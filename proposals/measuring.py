@@ -21,11 +21,13 @@ import shapely
 from sqlalchemy import Connection, Row, TextClause, text
 
 from layers.derived import SAYS_ITS_RASTERS
+from masterplan.errors import Unavailable
+from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
 from proposals import on_rasters
 from proposals.criteria import RASTER, CriteriaSet, MeasureSpec
 from proposals.criteria_store import stored_set
-from proposals.measures import GEOMETRIES, UAT_LINES, Binds, size
+from proposals.measures import GEOMETRIES, UAT_LINES, Binds, once, size
 from proposals.outlines import all_kept
 from proposals.outlines import keep as keep_outlines
 from proposals.scoring import LayerFact, Score, Subject, batch, results_json, score_many, score_one
@@ -154,7 +156,8 @@ def _one_statement(needed: tuple[_Needed, ...]) -> tuple[TextClause, dict[str, o
                 CAST(:author_kind AS text) AS author_kind, CAST(:on_behalf_of AS text) AS on_behalf_of,
                 CAST(:budget_lei AS float8) AS budget_lei, CAST(:attributes AS jsonb) AS attributes
             FROM (SELECT ST_Transform(ST_GeomFromWKB(:geometry, {WGS84_SRID}), {place().storage_srid}) AS geom
-                  OFFSET 0) g
+                  OFFSET 0) drawn
+            CROSS JOIN LATERAL (SELECT {once("drawn.geom")} AS geom OFFSET 0) g
         )
         SELECT s.dim, coalesce((SELECT measures FROM ({answers}) AS m), '{{}}') AS measures, {_DRAFT} AS edition,
             {all_kept(bind, [item.spec for item in needed])} AS complete,
@@ -172,8 +175,7 @@ def _many_statement(needed: tuple[_Needed, ...], beside_rasters: bool) -> tuple[
     answers = _answers(needed, bind, beside_rasters)
     sql = f"""
         INSERT INTO masterplan.measurement (proposal_id, measures, layer_versions, edition)
-        SELECT s.id, coalesce(m.measures, '{{}}'),
-            (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), {_DRAFT}
+        SELECT s.id, coalesce(m.measures, '{{}}'), CAST(:layer_versions AS jsonb), {_DRAFT}
         FROM every_subject s LEFT JOIN ({answers}) AS m USING (id)
         ON CONFLICT (proposal_id) DO UPDATE SET measures = excluded.measures,
             layer_versions = excluded.layer_versions, edition = excluded.edition,
@@ -188,7 +190,7 @@ def _partial_statement(needed: tuple[_Needed, ...], beside_rasters: bool) -> tup
     answers, keys = _answers(needed, bind, beside_rasters), bind([item.key for item in needed], "text[]")
     sql = f"""
         UPDATE masterplan.measurement m SET measures = (m.measures - {keys}) || coalesce(a.measures, '{{}}'),
-            layer_versions = (SELECT jsonb_object_agg(id, version) FROM masterplan.layer), edition = {_DRAFT},
+            layer_versions = CAST(:layer_versions AS jsonb), edition = {_DRAFT},
             measured_at = now(), stale = false
         FROM every_subject s LEFT JOIN ({answers}) AS a USING (id) WHERE m.proposal_id = s.id"""
     return text(sql), bind.values
@@ -197,16 +199,33 @@ def _partial_statement(needed: tuple[_Needed, ...], beside_rasters: bool) -> tup
 # -- one geometry --------------------------------------------------------------------------
 
 
+#: A layer loaded meanwhile has no outline yet; the next attempt makes it.
+_ATTEMPTS = 3
+_CHANGING = N_("The layers of the plan are changing just now. Try again in a minute.")
+
+
+class LayersChanging(Unavailable):
+    """Layers changed again and again while something was measured."""
+
+
 def measure_one(connection: Connection, candidate: Candidate, sets: Iterable[CriteriaSet]) -> Measured:
     """Measure a geometry that need not be stored, for these criteria sets, in one round trip.
 
     Unknown geometry, or one without area, length or point, is the caller's to refuse.
+
+    Raises
+    ------
+    LayersChanging
+        When they do again and again while it is measured.
     """
     needed = _needed(sets)
-    row = _measured_row(connection, candidate, needed)
-    if not row.complete:
-        keep_outlines(connection, [item.spec for item in needed])
+    for _ in range(_ATTEMPTS):
         row = _measured_row(connection, candidate, needed)
+        if row.complete:
+            break
+        keep_outlines(connection, [item.spec for item in needed])
+    else:
+        raise LayersChanging(_CHANGING)
     layers = {layer: LayerFact(*facts) for layer, facts in (row.layers or {}).items()}
     subject = Subject(candidate.theme, GEOMETRIES[row.dim], candidate.kind)
     measured = Measured(subject, row.measures, layers, row.edition)
@@ -323,40 +342,57 @@ def measure_all(
     Runs in the caller's transaction, on behalf of the system: row-level security hides
     from anyone else the proposals that are not public.
     """
+    versions = _current_versions(connection)
     ids = _all_ids(connection) if proposal_ids is None else list(proposal_ids)
-    _measure(connection, ids, _needed(sets or sets_in_use(connection).values()), _many_statement, progress)
+    needed = _needed(sets or sets_in_use(connection).values())
+    _measure(connection, ids, needed, _many_statement, versions, progress)
     return len(ids)
 
 
 def measure_what_changed(connection: Connection, proposal_ids: Sequence[int]) -> int:
     """Measure these proposals again as far as layers changed since they were measured; how many.
 
-    Everything is measured of those never measured, and of those whose layers are all as they were.
+    Everything is measured of those never measured, of those measured before the newest criteria set,
+    and of those whose layers are all as they were.
     """
-    needed = _needed(sets_in_use(connection).values())
+    versions = _current_versions(connection)
+    sets = sets_in_use(connection)
+    needed = _needed(sets.values())
     known = 0
-    for changed, ids in _by_changed_layers(connection, list(proposal_ids)):
+    for changed, ids in _by_changed_layers(connection, list(proposal_ids), versions, list(sets)):
         known += len(ids)
         if changed:
             reading = tuple(item for item in needed if changed.intersection(item.spec.layers))
-            _measure(connection, ids, reading, _partial_statement)
+            _measure(connection, ids, reading, _partial_statement, versions)
         else:
-            _measure(connection, ids, needed, _many_statement)
+            _measure(connection, ids, needed, _many_statement, versions)
     return known
 
 
 _VERSIONS = text("""
-    SELECT coalesce(m.layer_versions, '{}') AS versions, array_agg(p.id ORDER BY p.id) AS ids
-    FROM masterplan.proposal p LEFT JOIN masterplan.measurement m ON m.proposal_id = p.id
+    SELECT CASE WHEN m.measured_at >= newest.loaded_at THEN m.layer_versions ELSE '{}' END AS versions,
+        array_agg(p.id ORDER BY p.id) AS ids
+    FROM (SELECT max(loaded_at) AS loaded_at FROM masterplan.criteria_set WHERE version = ANY(:sets)) newest
+    CROSS JOIN masterplan.proposal p LEFT JOIN masterplan.measurement m ON m.proposal_id = p.id
     WHERE p.id = ANY(:ids) GROUP BY 1
 """)
 _CURRENT_VERSIONS = text("SELECT id, version FROM masterplan.layer")
 
 
-def _by_changed_layers(connection: Connection, ids: list[int]) -> Iterator[tuple[frozenset[str], list[int]]]:
-    """The proposals by the layers that changed since they were measured; none for those never measured."""
-    current = {row.id: row.version for row in connection.execute(_CURRENT_VERSIONS)}
-    for row in connection.execute(_VERSIONS, {"ids": ids}).all():
+def _current_versions(connection: Connection) -> dict[str, int]:
+    """The versions that what is measured from here on is at least taken on.
+
+    They are read before, and stored: a layer that changes while it is measured leaves a job that
+    finds an older version, and measures again.
+    """
+    return {row.id: row.version for row in connection.execute(_CURRENT_VERSIONS)}
+
+
+def _by_changed_layers(
+    connection: Connection, ids: list[int], current: Mapping[str, int], sets: list[str]
+) -> Iterator[tuple[frozenset[str], list[int]]]:
+    """The proposals by the layers that changed since they were measured; none for those to measure wholly."""
+    for row in connection.execute(_VERSIONS, {"ids": ids, "sets": sets}).all():
         changed = (layer for layer, version in current.items() if row.versions.get(layer) != version)
         yield frozenset(changed if row.versions else ()), row.ids
 
@@ -366,6 +402,7 @@ def _measure(
     ids: list[int],
     needed: tuple[_Needed, ...],
     statement_of: Callable[[tuple[_Needed, ...], bool], tuple[TextClause, dict[str, object]]],
+    versions: Mapping[str, int],
     progress: Progress | None = None,
 ) -> None:
     kept = on_rasters.layers_on_rasters(connection, [item.spec for item in needed], _accuracies(connection))
@@ -376,15 +413,16 @@ def _measure(
         _hold(connection, "every_subject", _SUBJECTS, {"ids": chunk})
         if kept:
             _hold_raster_answers(connection, needed, kept)
-        connection.execute(statement, values)
+        connection.execute(statement, values | {"layer_versions": orjson.dumps(versions).decode()})
         if progress:
             progress(done)
 
 
 _SUBJECTS = f"""
-    SELECT p.id, p.geom, ST_Dimension(p.geom) AS dim, {size("p.geom", "ST_Dimension(p.geom)")} AS size, p.theme,
+    SELECT p.id, g.geom, ST_Dimension(g.geom) AS dim, {size("g.geom", "ST_Dimension(g.geom)")} AS size, p.theme,
         p.author_kind, p.on_behalf_of, p.budget_lei::float8 AS budget_lei, p.attributes
-    FROM masterplan.proposal p WHERE p.id = ANY(:ids)
+    FROM masterplan.proposal p CROSS JOIN LATERAL (SELECT {once("p.geom")} AS geom OFFSET 0) g
+    WHERE p.id = ANY(:ids)
 """
 
 

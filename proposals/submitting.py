@@ -31,7 +31,7 @@ from proposals.criteria import CriteriaSet
 from proposals.criteria_store import in_force, stored_set
 from proposals.limits import count_in
 from proposals.measures import GEOMETRIES
-from proposals.measuring import Candidate, measure_one, score_measured, store_one
+from proposals.measuring import Candidate, LayersChanging, measure_one, score_measured, sets_in_use, store_one
 from proposals.scoring import Score
 from proposals.submission import CONSENT_VERSION, Checked, Faults, Submission, check
 
@@ -212,26 +212,32 @@ def _measured(connection: Connection, checked: Checked, criteria: CriteriaSet) -
     return replace(_outcome(connection, row), created=True, score=score, repairs=checked.repairs)
 
 
-_MEASURE_LATER = text("UPDATE masterplan.measurement SET stale = true WHERE proposal_id = :id")
+#: Of a submission that was corrected, nothing measured before holds.
+_MEASURE_LATER = text("UPDATE masterplan.measurement SET stale = true, layer_versions = '{}' WHERE proposal_id = :id")
 
 
 def measure_and_score(
     connection: Connection, proposal_id: int, candidate: Candidate, criteria: CriteriaSet
 ) -> Score | None:
     """Measure and score a stored submission on behalf of the measurer; None where that is left to the worker."""
+    # What a draft asks besides is measured too, so that a replay knows it.
+    sets = sets_in_use(connection) | {criteria.version: criteria}
     try:
         with connection.begin_nested():
-            measured = measure_one(connection, candidate, [criteria])
+            measured = measure_one(connection, candidate, sets.values())
             score = score_measured(measured, criteria)
             store_one(connection, proposal_id, measured, criteria, score)
+    except LayersChanging:
+        log.info("layers change while proposal %s is measured; left to the worker", proposal_id)
     except DBAPIError as failure:
         if failure.connection_invalidated:
             raise
         log.exception("proposal %s could not be measured; left to the worker", proposal_id)
-        connection.execute(_MEASURE_LATER, {"id": proposal_id})
-        enqueue(connection, SCORE_PENDING)
-        return None
-    return score
+    else:
+        return score
+    connection.execute(_MEASURE_LATER, {"id": proposal_id})
+    enqueue(connection, SCORE_PENDING)
+    return None
 
 
 def _outcome(connection: Connection, row: Row) -> Outcome:

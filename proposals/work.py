@@ -15,7 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 from layers.store import LAYER_CHANGED
 from masterplan.actors import SYSTEM
 from masterplan.database import transaction
-from masterplan.jobs import Handler, Progress
+from masterplan.jobs import Handler, Progress, enqueue
 from proposals import limits
 from proposals.measuring import mark_stale, measure_all, measure_what_changed, score_all
 from proposals.submitting import SCORE_PENDING
@@ -24,6 +24,10 @@ from proposals.submitting import SCORE_PENDING
 SCORE_ALL = "score_all"
 #: So many proposals are measured and scored by one transaction.
 CHUNK = 5_000
+
+#: What was measured on the version before and is not committed yet is looked for once more after
+#: this time; a submission's transaction is ended sooner (`masterplan.provision`).
+_LONGEST_SUBMISSION_S = 120
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('masterplan rescore'))")
 _PENDING = """
@@ -97,6 +101,8 @@ def _bulk_transaction() -> Iterator[Connection]:
 def _layer_changed(payload: dict[str, Any], progress: Progress) -> None:
     with _bulk_transaction() as connection:
         mark_stale(connection, payload["layer"])
+        if not payload.get("stragglers"):
+            enqueue(connection, LAYER_CHANGED, payload | {"stragglers": True}, after_s=_LONGEST_SUBMISSION_S)
     score_pending(progress)
 
 

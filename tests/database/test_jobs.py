@@ -298,3 +298,13 @@ def test_scoring_everything_reports_up_to_the_end(monkeypatch: pytest.MonkeyPatc
 def test_nothing_to_do_is_done_at_once():
     shares: list[float] = []
     assert work.score_pending(shares.append) == 0 and shares == []
+
+
+def test_what_was_committed_late_is_looked_for_once_more_after_a_layer_changed():
+    with owner_transaction() as connection:
+        jobs.enqueue(connection, "layer_changed", {"layer": "heat"})
+    for expected in ([("done", False), ("queued", True)], [("done", False), ("done", True)]):
+        assert jobs.run_one(work.HANDLERS)
+        assert [(job.state, job.payload.get("stragglers", False)) for job in table()] == expected
+        assert not jobs.run_one(work.HANDLERS), "not before a submission's transaction must have ended"
+        change("run_after = now()")

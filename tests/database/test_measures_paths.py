@@ -16,9 +16,11 @@ from sqlalchemy import text
 from masterplan import database
 from masterplan.actors import SYSTEM, VISITOR
 from masterplan.place import place
+from proposals import measuring
 from proposals.criteria import THEMES, measure_specs
 from proposals.measuring import (
     Candidate,
+    LayersChanging,
     mark_stale,
     measure_all,
     measure_one,
@@ -263,6 +265,73 @@ def test_what_was_never_measured_is_measured_wholly(fresh_database):
         found = {id_: stored(connection, "measurement", id_).measures for id_ in ids}
         measure_all(connection, ids)
         assert found == {id_: stored(connection, "measurement", id_).measures for id_ in ids}
+
+
+def heat_changes() -> None:
+    with database.owner_transaction() as connection:
+        connection.execute(text("UPDATE masterplan.layer_version SET version = version + 1 WHERE layer_id = 'heat'"))
+        connection.execute(text("UPDATE masterplan.layer SET version = version + 1 WHERE id = 'heat'"))
+
+
+@pytest.mark.parametrize("again", [measure_all, measure_what_changed])
+def test_a_layer_that_changes_while_others_are_measured_is_measured_again(fresh_database, monkeypatch, again):
+    """What is stored says the versions of before, so that the job of the second layer finds it stale."""
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD)
+    with database.transaction(SYSTEM) as connection:
+        ids = [insert(connection, candidate) for candidate in candidates(connection, 3)]
+    keep, changed = measuring.keep_outlines, []
+
+    def keep_while_a_layer_is_loaded(connection, specs) -> None:
+        keep(connection, specs)
+        if not changed:
+            changed.append(True)
+            heat_changes()
+
+    monkeypatch.setattr(measuring, "keep_outlines", keep_while_a_layer_is_loaded)
+    with database.transaction(SYSTEM) as connection:
+        again(connection, ids)
+    with database.transaction(SYSTEM) as connection:
+        assert mark_stale(connection, "heat") == 3
+
+
+def test_a_measurement_that_no_outline_is_ready_for_is_tried_again_and_then_given_up(connection, monkeypatch):
+    rules, (candidate,) = sets_in_use(connection)["v0"], candidates(connection, 1)
+    attempts = []
+    monkeypatch.setattr(measuring, "keep_outlines", lambda connection, specs: attempts.append(1))
+    with database.owner_transaction() as owner:
+        owner.execute(text("DELETE FROM masterplan.outline"))
+    with pytest.raises(LayersChanging):
+        measure_one(connection, candidate, [rules])
+    assert len(attempts) == 3
+
+
+def test_what_was_measured_before_a_criteria_set_came_is_measured_wholly(fresh_database):
+    with database.owner_transaction() as connection:
+        worlds.store(connection, WORLD)
+    with database.transaction(SYSTEM) as connection:
+        ids = [insert(connection, candidate) for candidate in candidates(connection, 6)]
+        measure_all(connection, ids)
+        whole = {id_: stored(connection, "measurement", id_).measures for id_ in ids}
+        # As after a set that asks for more than was measured.
+        connection.execute(text("UPDATE masterplan.measurement SET measures = '{}', measured_at = '2000-01-01'"))
+    heat_changes()
+    with database.transaction(SYSTEM) as connection:
+        measure_what_changed(connection, ids)
+        assert {id_: stored(connection, "measurement", id_).measures for id_ in ids} == whole
+
+
+def test_a_line_that_goes_there_and_back_counts_once(connection):
+    rules = sets_in_use(connection)["v0"]
+    zone = WORLD["strategic_zones"][0].geometry.centroid
+    there, back = (zone.x, zone.y), (zone.x + 40, zone.y + 10)
+    way, bus = LineString([there, back]), LineString([there, back, there])
+    twice = shapely.MultiLineString([way, way])
+    found = [
+        measure_one(connection, Candidate(to_degrees(connection, line), "mobility"), [rules]).measures
+        for line in (way, bus, twice)
+    ]
+    assert found[1] == found[0] and found[2] == found[0]
 
 
 def test_nothing_to_do_is_done_at_once(connection):
