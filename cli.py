@@ -26,6 +26,7 @@ def app() -> typer.Typer:
     import masterplan.commands
     import masterplan.users_commands
     import proposals.commands
+    import proposals.decisions_commands
     import proposals.judging_commands  # adds its commands to theirs
     import proposals.limits_commands
 
@@ -48,6 +49,7 @@ def app() -> typer.Typer:
     made.add_typer(proposals.commands.criteria, name="criteria")
     made.add_typer(proposals.commands.proposals, name="proposals")
     made.add_typer(proposals.limits_commands.limits, name="limits")
+    made.add_typer(proposals.decisions_commands.decisions, name="decisions")
     made.add_typer(proposals.commands.demo, name="demo")
     made.command()(proposals.commands.worker)
     made.command()(serve)

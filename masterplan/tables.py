@@ -127,6 +127,16 @@ score = Table(
     Column("results", JSONB), _moment("scored_at"),
 )
 
+decision = Table(
+    "decision", metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("proposal_id", BigInteger),
+    Column("outcome", Text), Column("reason_ro", Text), Column("reason_en", Text), Column("reason_keys", ARRAY(Text)),
+    Column("redirected_to", Text), Column("departure", Text),
+    Column("recommendation", Text), Column("criteria_set", Text), Column("total", Double),
+    _moment("received_at"), _moment("published_at"), _moment("reopened_at"),
+)
+
 job = Table(
     "job", metadata,
     Column("id", BigInteger, primary_key=True),

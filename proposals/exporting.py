@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
-from sqlalchemy import Connection, Text, literal_column, select, text
+from sqlalchemy import Connection, Text, and_, literal_column, select, text
 from sqlalchemy.exc import OperationalError
 
 from masterplan.actors import Actor
@@ -25,7 +25,7 @@ from masterplan.database import DATABASE_AWAY, app_engine
 from masterplan.errors import MasterplanError, Unavailable
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
-from masterplan.tables import measurement, proposal
+from masterplan.tables import decision, measurement, proposal
 from proposals.filters import ProposalFilter
 from proposals.selecting import SCORED, refuse_unknown, uat_names, where
 
@@ -50,7 +50,9 @@ _FEATURE = f"""
     proposal.uat, uat_names.name AS uat_name, proposal.on_behalf_of, proposal.budget_lei,
     proposal.documentation_stage, proposal.created_at, proposal.demo,
     proposal.criteria_set, measurement.edition, measurement.stale,
-    score.total AS score, score.coverage, score.recommendation
+    score.total AS score, score.coverage, score.recommendation,
+    decided.outcome, decided.reason_ro AS reason, decided.departure, decided.redirected_to,
+    decided.published_at AS decided_at
 ) properties))::text, -1)
 || ',"criteria":{{' || coalesce((
     SELECT string_agg(to_json(key)::text
@@ -64,6 +66,10 @@ _FEATURE = f"""
     FROM jsonb_each(score.results) AS criterion(key, result)), '')
 || '}}}}}}'
 """
+
+
+#: The published decision that is in force, where there is one.
+_DECIDED = decision.alias("decided")
 
 
 def stream_geojson(wanted: ProposalFilter, actor: Actor) -> Generator[bytes, None, int]:
@@ -111,9 +117,9 @@ def _features(wanted: ProposalFilter) -> Any:
     return (
         select(literal_column(_FEATURE, Text))
         .select_from(
-            SCORED.outerjoin(measurement, measurement.c.proposal_id == proposal.c.id).outerjoin(
-                names, names.c.siruta == proposal.c.uat
-            )
+            SCORED.outerjoin(measurement, measurement.c.proposal_id == proposal.c.id)
+            .outerjoin(names, names.c.siruta == proposal.c.uat)
+            .outerjoin(_DECIDED, and_(_DECIDED.c.proposal_id == proposal.c.id, _DECIDED.c.reopened_at.is_(None)))
         )
         .where(*where(wanted))
         .order_by(proposal.c.id)

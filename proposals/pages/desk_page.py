@@ -36,7 +36,7 @@ from proposals.filters import (
     ProposalFilter,
     from_dict,
 )
-from proposals.pages import consultation, explanation, moderation, result
+from proposals.pages import consultation, deciding, explanation, history, moderation, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -112,6 +112,7 @@ def _everything(view: View, criteria: CriteriaSet, uats: Mapping[str, str]) -> N
         st.button(view(N_("Clear the filters")), on_click=_clear)
         return
     _keep(wanted)
+    deciding.batch(view)
     left, right = st.container(key="desk_beside").columns([3, 2], gap="medium")
     with left:
         _table(view, wanted)
@@ -382,8 +383,10 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
         if email:
             st.caption(view(N_("Contact, for questions about this submission only:")))
             st.text(email)
+        deciding.offer(view, outcome)
         explanation.offer(view, outcome, "desk", view.actor, has_map=True)
         result.standing(view, outcome)
+        history.show(view, view.actor, outcome.proposal_id)
 
 
 def _moderate(view: View, shown: ProposalDetails) -> None:

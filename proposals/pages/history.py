@@ -18,7 +18,17 @@ EVENT_NAMES = {
     "proposal_corrected": N_("corrected by its author"),
     "proposal_moderated": N_("{before} → {after}"),
     "proposal_withdrawn": N_("withdrawn by its author"),
+    "proposal_linked": N_("made of an observation"),
     "assessment_made": N_("a judged criterion was assessed"),
+    "decision_published": N_("decision published"),
+    "decision_reopened": N_("decision reopened"),
+    "decision_recommend": N_("decision recommended"),
+    "decision_confirm": N_("decision confirmed"),
+    "decision_challenge": N_("decision challenged"),
+    "decision_take_back": N_("recommendation taken back"),
+    "decision_declare_interest": N_("an interest was declared"),
+    "decision_answer": N_("answered before publication"),
+    "decision_reconsider": N_("to be decided anew"),
 }
 
 
@@ -40,4 +50,6 @@ def _said(view: View, event: Event) -> str:
         words = words.format(
             before=view(STATUS_NAMES[event.before["status"]]), after=view(STATUS_NAMES[event.after["status"]])
         )
+    if event.kind == "decision_reopened":
+        words += f": {event.after['comment']}"
     return f"{words} ({view(ROLE_NAMES[Role(event.role)])})" if event.role in ROLE_NAMES else words

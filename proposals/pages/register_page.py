@@ -20,7 +20,7 @@ from masterplan.pages.shell import View, run_page
 from masterplan.uats import uat_names
 from proposals.criteria import THEMES
 from proposals.filters import EVERYTHING, KINDS, LONGEST_TEXT, ProposalFilter
-from proposals.pages import correcting, explanation, history, result
+from proposals.pages import correcting, deciding, explanation, history, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -175,6 +175,7 @@ def _opened(view: View, reader: Actor, code: str) -> None:
         offered = correcting.offer(view, outcome)
         if shown is None and not offered and outcome.status == "submitted":
             st.caption(view(N_("Its description is shown once it is public.")))
+        deciding.decided(view, reader, outcome)
         explanation.offer(view, outcome, "register", reader, has_map=False)
         result.standing(view, outcome)
         history.show(view, replace(reader, receipt=outcome.receipt), outcome.proposal_id)

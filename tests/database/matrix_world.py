@@ -179,8 +179,8 @@ _SUBMISSION = {
     Operation.MODERATE: ["UPDATE masterplan.proposal SET status = :moderated WHERE receipt = :r"],
     Operation.ASSESS: ["INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason)"
                        " SELECT :id, 'coherence', 70, 'Se potrivește cu PUG.' RETURNING id"],
-    Operation.DECIDE: ["INSERT INTO masterplan.decision (proposal_id, outcome, reason)"
-                       " SELECT :id, 'integrate', 'Toate condițiile sunt îndeplinite.' RETURNING id"],
+    Operation.DECIDE: ["INSERT INTO masterplan.decision_step (proposal_id, action, outcome, reason_ro, reason_en)"
+                       " SELECT :id, 'recommend', 'integrate', 'Un motiv.', 'A reason.' RETURNING proposal_id"],
     Operation.READ_CONTACTS: ["SELECT email FROM masterplan.contact WHERE proposal_id = :id"],
 }  # fmt: skip
 _RESULT = {

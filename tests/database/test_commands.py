@@ -58,7 +58,8 @@ def _database(database_name: str) -> None:
 
 def test_the_contract_has_these_commands():
     assert {name for name, _ in commands()} == {
-        "db up", "db down", "db status", "migrate", "audit verify", "audit list", "layers list", "layers load",
+        "db up", "db down", "db status", "migrate", "audit verify", "audit list", "decisions answer-days",
+        "layers list", "layers load",
         "layers derive stormwater", "layers derive relief", "layers derive heat", "layers derive wind",
         "layers derive green-access", "criteria list",
         "criteria check", "criteria load", "criteria publish", "criteria retire", "criteria replay",

@@ -65,6 +65,7 @@ def _compare(feature: dict, row: Row) -> None:
         "on_behalf_of": row.on_behalf_of, "budget_lei": row.budget_lei,
         "documentation_stage": row.documentation_stage, "criteria_set": "v0", "demo": False,
         "score": row.total, "coverage": row.coverage, "recommendation": row.recommendation,
+        "outcome": None, "reason": None, "departure": None, "redirected_to": None, "decided_at": None,
         "edition": None if row.results is None else 1, "stale": None if row.results is None else False,
     }  # fmt: skip
     told = ("value", "unit", "score", "verdict", "weight")
