@@ -154,14 +154,15 @@ class Regions:
 def regions(codes: np.ndarray, grid: Grid, smallest_cells: int = 1, smooth_cells: float = 0.75) -> Regions:
     """Cut a raster of classes (uint8, 0 is none) into connected regions, neighbours by an edge.
 
-    Regions of fewer than `smallest_cells` cells are given to their largest neighbour first. The steps of their
+    Regions of fewer than `smallest_cells` cells are given to their largest neighbour first, if that has as many. The steps of their
     outlines are smoothed together, within `smooth_cells` of a cell, so that neighbours go on sharing their edges.
     """
     from rasterio.features import shapes, sieve
     from scipy.ndimage import label
 
     if smallest_cells > 1:
-        codes = sieve(codes, smallest_cells, connectivity=4)
+        # A raster of fewer cells has no neighbour large enough, so that all of its regions stay.
+        codes = sieve(codes, min(smallest_cells, codes.size), connectivity=4)
     number = np.zeros(codes.shape, dtype=np.int32)
     kinds: list[np.ndarray] = []
     for code in np.unique(codes[codes != NO_CLASS]):

@@ -18,13 +18,14 @@ from starlette.testclient import TestClient
 
 from layers import derived, gdal_lock, mapping, raster_tiles, symbology
 from layers.catalogue import catalogue, shipped_file
-from layers.here import what_is_here
+from layers.here import range_words, what_is_here
 from layers.loading import Options, load_file
 from layers.terrain import relief, stormwater
 from layers.tiles import TileAddress
 from masterplan.actors import VISITOR
 from masterplan.database import owner_transaction, transaction
 from masterplan.errors import InputError, NotFound
+from masterplan.formats import day
 from masterplan.settings import settings
 
 gdal_lock.lock()
@@ -83,9 +84,20 @@ def test_a_derived_layer_is_a_version_like_any_other(fresh_database, dem, tmp_pa
     assert here["depressions"]["greatest depth"].endswith("\xa0m")
     # The hollow holds more than ten times the 1,000 m³ that count; the class above 5 km² has no upper end.
     assert here["stormwater"]["accumulation"] == "high"
-    assert here["stormwater"]["lowest value"] == "5" and "highest value" not in here["stormwater"]
-    assert "Wang & Liu 2006" in here["flow_paths"]["method"]
-    assert here["flow_paths"]["input files (SHA-256)"].startswith("valley.tif ")
+    assert here["stormwater"]["range of the class"] == "from 5\xa0km² on"
+    assert here["flow_paths"]["computed"] == "from heights: the steepest way down from each cell"
+    assert here["flow_paths"]["from"] == f"valley.tif, {day(date.today(), 'en')}"
+    # Parameters and digests are for the download, not for the card.
+    assert not any("{" in value or len(value) > 120 for facts in here.values() for value in facts.values())
+
+
+@pytest.mark.parametrize(("least", "most", "unit", "told"), [
+    (0.05, 0.5, "km²", "de la 0,05 la 0,5\xa0km²"), (None, -1.0, "°C", "sub -1\xa0°C"),
+    (25.0, None, "%", "de la 25\xa0%"), (None, None, "m/s", ""), (0, 1, "", "de la 0 la 1"),
+])  # fmt: skip
+def test_the_range_of_a_class_in_words(least, most, unit, told) -> None:
+    said = range_words({"value_min": least, "value_max": most, "value_unit": unit}, "ro")
+    assert said.removesuffix(" în sus").replace("−", "-") == told
 
 
 def test_the_api_tells_how_each_feature_was_derived(fresh_database, dem, tmp_path):
