@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -75,3 +77,31 @@ def test_browser_assets_are_pinned_to_one_version() -> None:
     wanted = json.loads((PROJECT_ROOT / "package.json").read_text())
     for name, version in (wanted["dependencies"] | wanted["devDependencies"]).items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+
+
+#: Folders and files of ours, and the list in which what they import has to stand by its own name.
+APPLICATION = ("app.py", "cli.py", "masterplan", "layers", "proposals", "migrations")
+AROUND_IT = ("tests", "bench", "scripts", "data")
+#: Alternatives that the bench of terrain runs in a Python of their own.
+NOT_OURS = {"pysheds", "whitebox_workflows"}
+
+
+def imported(*places: str) -> set[str]:
+    """The distributions behind every import, also inside functions; our own modules and Python's left out."""
+    files = [
+        file for place in places for file in sorted((PROJECT_ROOT / place).rglob("*.py")) or [PROJECT_ROOT / place]
+    ]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    behind = importlib.metadata.packages_distributions()
+    tops = {name.partition(".")[0] for name in names} - NOT_OURS
+    return {canonical(behind[top][0]) for top in tops if top in behind}
+
+
+def test_what_is_imported_is_asked_for_by_name() -> None:
+    """Not only because something else happens to bring it."""
+    assert imported(*APPLICATION) - asked_for("requirements.in") == set()
+    everything = asked_for("requirements.in") | asked_for("requirements-dev.in")
+    assert imported(*AROUND_IT) - everything == set()
+    assert {"numpy", "starlette", "pillow", "pydantic-settings"} <= imported(*APPLICATION), "imports are found"
