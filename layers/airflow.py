@@ -27,7 +27,7 @@ from layers.grids import Grid
 from layers.rasters import Believable, OutputBand, Progress
 from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
-from masterplan.place import WGS84_SRID
+from masterplan.place import WGS84_SRID, place
 
 WIND, CORRIDORS = "wind", "ventilation_corridors"
 WIND_METHOD = (
@@ -161,7 +161,8 @@ def derive_corridors(
     Parameters
     ----------
     directions
-        That the wind blows from, degrees clockwise from true north. They are turned to the raster's own north.
+        That the wind blows from, degrees clockwise from true north. They are turned to the raster's own north;
+        the attribute `direction_deg` of what is found is turned to the north of the storage CRS, as measures read it.
     origin
         Name and SHA-256 of other files that the directions come from.
 
@@ -222,6 +223,7 @@ def _corridors(
 ) -> list[DerivedFeature]:
     patches = regions(found.astype(np.uint8), grid)
     features = []
+    stored = round((axis + _azimuth_of_north(f"EPSG:{place().storage_srid}", *_middle(grid))) % 180, 1)
     for number, (shape, degrees) in enumerate(
         zip(patches.shapes, to_degrees(patches.shapes, grid), strict=True), 1
     ):
@@ -232,7 +234,7 @@ def _corridors(
                 id=f"ventilation-derived-{_whole(axis)}-{number}{again}", geometry=polygon,
                 name_ro=f"Culoar de ventilație pe axa {_whole(axis)}°",
                 name_en=f"Ventilation corridor along {_whole(axis)}°",
-                attributes={"status": "existing", "width_m": round(width, 0), "direction_deg": _whole(axis)},
+                attributes={"status": "existing", "width_m": round(width, 0), "direction_deg": stored},
                 least=0.0, most=options.roughness_m, unit="m",
             ))  # fmt: skip
     return features
@@ -247,13 +249,24 @@ def mean_width(shape: Geometry, direction_deg: float) -> float:
 
 def grid_azimuth_of_north(grid: Grid) -> float:
     """Degrees clockwise from the grid's own north to true north, in the middle of a projected grid."""
+    return _azimuth_of_north(grid.crs.to_wkt(), *_middle(grid))
+
+
+def _middle(grid: Grid) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a grid, EPSG:4326."""
     west, south, east, north = grid.bounds
-    middle = (west + east) / 2, (south + north) / 2
-    to_grid = Transformer.from_crs(WGS84_SRID, grid.crs.to_wkt(), always_xy=True)
-    longitude, latitude = to_grid.transform(*middle, direction="INVERSE")
-    north_of_it = Geod(ellps="WGS84").fwd(longitude, latitude, 0, 1000)[:2]
-    x, y = to_grid.transform(*north_of_it)
-    return math.degrees(math.atan2(x - middle[0], y - middle[1]))
+    to_degrees_of = Transformer.from_crs(grid.crs.to_wkt(), WGS84_SRID, always_xy=True)
+    return to_degrees_of.transform((west + east) / 2, (south + north) / 2)
+
+
+def _azimuth_of_north(projected: str, longitude: float, latitude: float) -> float:
+    """Degrees clockwise from the north of a projected CRS to true north, at a place."""
+    to_grid = Transformer.from_crs(WGS84_SRID, projected, always_xy=True)
+    (x, y), (north_x, north_y) = (
+        to_grid.transform(*each)
+        for each in ((longitude, latitude), Geod(ellps="WGS84").fwd(longitude, latitude, 0, 1000)[:2])
+    )
+    return math.degrees(math.atan2(north_x - x, north_y - y))
 
 
 def _provenance(

@@ -12,6 +12,7 @@ import shapely
 
 from layers import derived
 from layers.derived import DerivedFeature, Provenance, RasterClass
+from layers.geotiff import refusal
 from layers.grids import Grid
 from layers.rasters import Band, Believable, OutputBand, Progress, read, whole_pieces, write_cog
 from layers.terrain import routing, runoff, slopes
@@ -36,6 +37,10 @@ _NAMES = {
 LEAST_SLOPE = 0.001
 
 _THRESHOLDS = N_("Three thresholds in rising order, all above zero, are needed: low, medium, high.")
+_COVER_IS_SHORT = N_(
+    "The land cover raster {file} says nothing of {share} % of the ground: take one that covers all of the heights,"
+    " or cut the heights to it."
+)
 _STORM = N_("A design storm needs both a depth in millimetres above zero and a land cover raster.")
 
 
@@ -150,11 +155,20 @@ def of_heights(dem: Band, options: Options, progress: Progress = lambda _: None)
     if options.storm_mm is not None:
         numbers, sha256 = runoff.curve_numbers(options.land_cover, grid, options.soil_group)
         inputs.append((options.land_cover.name, sha256))
+        _need_cover_everywhere(options.land_cover, dem.values, numbers)
         depths = np.nan_to_num(runoff.runoff_mm(options.storm_mm, numbers))
         volume = routing.upstream_area(d8, grid, depths / 1_000 * grid.cell_area_m2[:, np.newaxis])
     progress(0.9)
     classes = classify(spread, hollows, options)
     return Stormwater(grid, ground, d8, upstream, spread, depth, hollows, wetness, classes, volume, inputs)
+
+
+def _need_cover_everywhere(land_cover: Path, heights: np.ndarray, numbers: np.ndarray) -> None:
+    """Ground without a known cover would pass for ground from which nothing runs off."""
+    ground = np.isfinite(heights)
+    if (bare := np.count_nonzero(ground & np.isnan(numbers))) > 0:
+        share = f"{max(100 * bare / np.count_nonzero(ground), 0.01):.2f}"
+        raise refusal(_COVER_IS_SHORT, land_cover, share=share)
 
 
 def classify(spread_m2: np.ndarray, hollows: routing.Depressions, options: Options) -> np.ndarray:

@@ -84,7 +84,7 @@ def corridors(path: Path, directions: list[float], folder: Path, heights: bool =
 def test_only_the_street_that_is_long_and_wide_enough_is_a_corridor(tmp_path: Path) -> None:
     made = corridors(town(tmp_path / "town.tif", [AVENUE, LANE, SHORT]), [ALONG_ROWS, ALONG_COLUMNS], tmp_path)
     (feature,) = made.features
-    assert feature.attributes == {"status": "existing", "width_m": 60, "direction_deg": 92}
+    assert feature.attributes == {"status": "existing", "width_m": 60, "direction_deg": 90.0}, "as the grid runs"
     expected = shapely.box(690_200, 635_000 - 660, 691_600, 635_000 - 600)
     found = moved([feature.geometry], 3844)[0]
     assert found.symmetric_difference(expected).area < 0.01 * expected.area

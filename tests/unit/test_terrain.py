@@ -381,6 +381,20 @@ def test_a_storm_reaches_the_outlet_with_its_whole_volume(tmp_path: Path) -> Non
     assert [name for name, _ in water.inputs] == ["dem.tif", "cover.tif"]
 
 
+@pytest.mark.parametrize("missing", ["east of it", "no data"])
+def test_land_cover_that_leaves_ground_out_is_refused(tmp_path: Path, missing: str) -> None:
+    on = grid(30, 30)
+    x, y = centres(on)
+    dem = write(tmp_path / "dem.tif", (100 + 0.05 * y).astype(np.float32), on)
+    half = {"east of it": np.full((30, 30), 50), "no data": np.where(x < 0, 50, 0)}[missing].astype(np.uint8)
+    if missing == "east of it":
+        cover = write(tmp_path / "cover.tif", half[:, :15], grid(30, 15))
+    else:
+        cover = write(tmp_path / "cover.tif", half, on, nodata=0)
+    with pytest.raises(InputError, match=r"says nothing of \d+\.\d\d % of the ground"):
+        stormwater.analyse(dem, stormwater.Options(storm_mm=60, land_cover=cover, soil_group="B"))
+
+
 def test_land_cover_without_a_curve_number_is_refused(tmp_path: Path) -> None:
     on = grid(4, 4)
     cover = write(tmp_path / "cover.tif", np.full((4, 4), 77, np.uint8), on)
