@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SETUP = $(PYTHON) scripts/setup.py
 
-.PHONY: help run stop test install lint bench proof lock messages screenshots clean erase
+.PHONY: help run stop test install prepare lint bench proof lock messages screenshots gallery clean erase
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,6 +19,9 @@ test: ## install what is missing, then static checks and the whole suite (a part
 
 install: ## install what is missing for all of this, and start nothing
 	@$(SETUP) install
+
+prepare: ## install what it runs on, without what only the tests need, and start nothing
+	@$(SETUP) prepare
 
 lint: ## the static checks alone
 	@$(SETUP) lint
@@ -37,6 +40,9 @@ messages: ## bring the Romanian catalogues up to date with the sentences in the 
 
 screenshots: ## take the README's pictures from the running application
 	@.venv/bin/python scripts/screenshots.py
+
+gallery: ## draw docs/gallery anew from the running application: every preset, three zooms, every ground
+	@.venv/bin/python scripts/gallery.py
 
 clean: ## remove .venv and node_modules; the database stays
 	@$(SETUP) clean

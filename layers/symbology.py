@@ -61,6 +61,8 @@ class Symbology:
     attribute: str = ""
     rotate_attribute: str = ""
     categories: tuple[dict[str, Any], ...] = ()
+    #: Whether the categories are steps of more and more, as the probability of a flood.
+    ordered: bool = False
     classes: tuple[dict[str, Any], ...] = ()
     #: Width of the outline of an area, and of the band of ground under each side of a line; 0 is none.
     outline: float = 1.2
@@ -85,6 +87,8 @@ class Symbology:
     label_upright: bool = False
     #: Shown from this zoom of MapLibre on (one less than the map's); whose names go first, the larger value or rank.
     label_zoom: float = 0
+    #: An attribute and a value whose features are named by another layer already.
+    label_except: tuple[str, str] | None = None
     label_sort: str = ""
     label_big: tuple[str, str] | None = None
     label_rank: int = 0
@@ -155,9 +159,13 @@ def _themed(symbology: Symbology, ground: Theme) -> Symbology:
         color=lifted(symbology.color, ground.background, MARK_CONTRAST),
         label_color=lifted(symbology.label_color, ground.halo, TEXT_CONTRAST),
         classes=tuple(c | {"color": turned(c["color"])} for c in symbology.classes),
-        categories=tuple(c | {"color": lifted(c["color"], ground.background, MARK_CONTRAST)}
+        categories=tuple(c | {"color": _category_on_dark(c["color"], symbology.ordered, ground)}
                          for c in symbology.categories),
     )  # fmt: skip
+
+
+def _category_on_dark(color: str, ordered: bool, ground: Theme) -> str:
+    return turned(color) if ordered else lifted(color, ground.background, MARK_CONTRAST)
 
 
 def color_expression(symbology: Symbology) -> Any:
@@ -327,7 +335,7 @@ def _arrows(layer: Layer, symbology: Symbology, ground: Theme) -> list[dict[str,
     """An arrow that flies with the wind, the longer the faster: a wind from the north (0°) points south."""
     speed = ["to-number", ["get", symbology.attribute]]
     # The zoom may only be asked outermost.
-    sized = [["interpolate", ["linear"], speed, 1, 0.55 * grown, 6, 1.5 * grown] for grown in (0.7, 1, 1.5)]
+    sized = [["interpolate", ["linear"], speed, 1, 0.8 * grown, 6, 2 * grown] for grown in (0.6, 1, 1.6)]
     layout = {
         "icon-image": "arrow", "icon-rotate": ["to-number", ["get", symbology.rotate_attribute]],
         "icon-rotation-alignment": "map", "icon-allow-overlap": True, "icon-ignore-placement": True,
@@ -364,16 +372,20 @@ def _name(layer: Layer, symbology: Symbology, ground: Theme, language: str) -> d
     if symbology.label_sort:
         layout["symbol-sort-key"] = ["-", 0, ["to-number", ["get", symbology.label_sort], 0]]
     if along:
-        layout |= {"symbol-spacing": 360, "text-offset": [0, -0.9], "text-max-angle": 50}
+        layout |= {"symbol-spacing": 360, "text-offset": [0, -0.9], "text-max-angle": 40}
         if symbology.label_upright:
-            # A winding line gives no straight stretch for a name along it.
-            layout |= {"text-rotation-alignment": "viewport", "symbol-spacing": 260, "text-max-angle": 180}
+            # A winding line gives no straight stretch for a name along it: the name stands across its middle.
+            layout |= {"text-rotation-alignment": "viewport", "symbol-placement": "line-center",
+                       "text-max-angle": 1440, "text-offset": [0, 0]}  # fmt: skip
     else:
         # A name that finds its middle taken moves a little before it is left out.
         layout |= {"text-variable-anchor": ["center", "top", "bottom"], "text-radial-offset": 0.9}
     entry = _entry(layer, symbology, "label", "symbol", layout=layout, paint=_text_paint(symbology.label_color, ground))
     if symbology.label_zoom:
         entry["minzoom"] = symbology.label_zoom
+    if symbology.label_except:
+        attribute, value = symbology.label_except
+        entry["filter"] = ["!=", ["get", attribute], value]
     if "Polygon" in layer.geometry:
         entry["source-layer"] = layer.id + LABEL_SUFFIX
     return entry

@@ -102,5 +102,5 @@ plan.measure = (() => {
     : square < SQUARE_METRES_IN_KM2 ? `${plan.number(square / SQUARE_METRES_IN_HA, 2)} ha`
       : `${plan.number(square / SQUARE_METRES_IN_KM2, 2)} km²`);
 
-  return { start, addPoint, isOn: () => on };
+  return { start, addPoint, isOn: () => on, points: () => points };
 })();

@@ -17,10 +17,17 @@ plan.panel = (() => {
     button.addEventListener("click", () => {
       body.hidden = !body.hidden;
       button.setAttribute("aria-expanded", String(!body.hidden));
+      if (!body.hidden) foldResult();
     });
     control = plan.addControl("topright", element("section",
       { class: "plan-panel leaflet-bar", "aria-label": words.layers }, button, body));
     fill();
+  }
+
+  /** The provisional result below folds where there is no room for both. */
+  function foldResult() {
+    const toggle = plan.map.getContainer().querySelector(".rubric-toggle[aria-expanded=true]");
+    if (toggle) toggle.click();
   }
 
   /** In another language, or in the colours of another ground: what was open stays open. */

@@ -312,7 +312,9 @@ window.masterplan = (() => {
     const [lon, lat] = state.mark;
     marker = L.circleMarker([lat, lon], { radius: 10, color: "#b3261e", weight: 3, fill: false, interactive: false,
       className: "plan-mark" }).addTo(map);
-    if (!map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
+    const { x, y } = map.getSize();
+    // A frame that is not laid out yet holds no place at all.
+    if (x && y && !map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
   }
 
   function placeOutline() {

@@ -1,7 +1,7 @@
 /* WGS 84 degrees to Stereo 70 metres (EPSG:4326 → EPSG:3844), so that the pointer's place is told without asking a server.
  *
- * Seven parameters from WGS 84 to Dealul Piscului 1970 (EPSG:15995, position vector, as PROJ and PostGIS take by default),
- * then the double stereographic projection of EPSG's guidance note 7-2, method 9809.
+ * Seven parameters from WGS 84 to Dealul Piscului 1970 (those that PROJ and PostGIS take; here written as
+ * turns of the position vector), then the double stereographic projection of EPSG's guidance note 7-2, method 9809.
  */
 "use strict";
 
@@ -9,7 +9,7 @@ plan.stereo70 = (() => {
   const WGS84 = { a: 6378137, f: 1 / 298.257223563 }, KRASSOWSKY = { a: 6378245, f: 1 / 298.3 };
   const SECOND = Math.PI / 648000, DEGREE = Math.PI / 180;
   // From Dealul Piscului 1970 to WGS 84: metres, seconds of arc, parts per million.
-  const SHIFT = [2.329, -147.042, -92.08], TURN = [0.309, -0.325, -0.497].map((s) => s * SECOND), SCALE = 1 + 5.69e-6;
+  const SHIFT = [2.329, -147.042, -92.08], TURN = [-0.309, 0.325, 0.497].map((s) => s * SECOND), SCALE = 1 + 5.69e-6;
   const ORIGIN = { lat: 46 * DEGREE, lon: 25 * DEGREE }, K0 = 0.99975, FALSE_M = 500000;
   const eccentricity2 = ({ f }) => f * (2 - f);
 
