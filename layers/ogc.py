@@ -97,6 +97,12 @@ class _Endpoints(Endpoints):
             return model.Conformance(conformsTo=[uri for uri in declared if not uri.endswith("/html")])
 
 
+#: A view that broke, lost its grant or went between two readings of the collections.
+_VIEW_GONE = (
+    asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError,
+)  # fmt: skip
+
+
 def _quietly(request: Request, error: Exception) -> JSONResponse:
     """What went wrong, without the database's own words; those go to the log."""
     if isinstance(error, asyncpg.QueryCanceledError):
@@ -104,6 +110,9 @@ def _quietly(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, AWAY):
         log.warning("/ogc without database: %s", error)
         return _error(503, "The database cannot be reached. It is tried again by itself.", retry=True)
+    if isinstance(error, _VIEW_GONE):
+        log.warning("/ogc cannot read a view at %s: %s", request.url.path, error)
+        return _error(503, "This collection cannot be read now. It is tried again by itself.", retry=True)
     if isinstance(error, Refused):
         return _error(400, str(error))
     status = DEFAULT_STATUS_CODES.get(type(error), 500) if isinstance(error, TiPgError) else 500

@@ -23,8 +23,8 @@ def client(database_name) -> TestClient:
     return TestClient(Starlette(routes=routes()))
 
 
-def test_the_whole_zone_in_one_tile_leaves_no_feature_out(connection):
-    """Zoom 6 holds the zone in one tile: every feature of every layer must be in it."""
+def test_the_whole_zone_in_one_tile_leaves_no_point_and_no_layer_out(connection):
+    """Zoom 6 holds the zone in one tile: every point of every layer must be in it, and something of the others."""
     stored = dict(connection.execute(text(
         "SELECT layer_id, count(*) FROM masterplan.current_feature GROUP BY layer_id"
     )).all())  # fmt: skip

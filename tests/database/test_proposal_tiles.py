@@ -66,7 +66,7 @@ def _counts(connection: Connection, zoom: int, wanted: ProposalFilter = EVERYTHI
 # -- nothing is left out -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("zoom", [0, 5, 8, 10, 12, REAL_ZOOM, 15])
+@pytest.mark.parametrize("zoom", [0, 8, REAL_ZOOM - 1, REAL_ZOOM, 15])
 def test_counts_add_up_to_the_total(connection: Connection, zoom: int) -> None:
     assert _counts(connection, zoom) == len(ROWS)
 
@@ -118,7 +118,7 @@ def _at(x: float, y: float, receipt: str) -> Row:
 # -- where and what ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("zoom", [8, 12, 14, 16])
+@pytest.mark.parametrize("zoom", [REAL_ZOOM - 1, 16])
 def test_points_lie_inside_their_tile(connection: Connection, zoom: int) -> None:
     for tile in _around(_anchors(connection), zoom):
         for feature in _features(connection, tile):
@@ -127,7 +127,7 @@ def test_points_lie_inside_their_tile(connection: Connection, zoom: int) -> None
                 assert all(0 <= x < EXTENT and 0 <= y < EXTENT for x, y in feature.points)
 
 
-@pytest.mark.parametrize("zoom", [7, 10, 12])
+@pytest.mark.parametrize("zoom", [7, REAL_ZOOM - 1])
 def test_cells_are_the_grid(connection: Connection, zoom: int) -> None:
     """The same counts at the same places as the same grid in plain Python."""
     side = 2 * HALF / 2**zoom
@@ -193,7 +193,12 @@ def test_an_empty_tile_is_empty(connection: Connection) -> None:
 
 def test_the_index_serves_the_visitors_tiles(connection: Connection) -> None:
     """Under row-level security only an operator known to leak nothing may use the index."""
-    assert connection.scalar(text("SELECT proleakproof FROM pg_proc WHERE proname = 'geometry_overlaps'"))
+    act_as(connection, VISITOR)
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    plan = connection.scalars(text(
+        "EXPLAIN SELECT 1 FROM masterplan.proposal WHERE anchor_3857 && ST_TileEnvelope(14, 9446, 5776)"
+    )).all()  # fmt: skip
+    assert any("Index Cond: (anchor_3857 &&" in line for line in plan), plan
 
 
 # -- the stamp -----------------------------------------------------------------------------

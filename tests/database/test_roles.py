@@ -1,5 +1,6 @@
 """The database as the last lock: what each login and each role may see and do."""
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -243,11 +244,19 @@ def test_logins_inherit_nothing_and_wait_for_nobody_for_long():
         assert limits >= {"statement_timeout", "idle_in_transaction_session_timeout"}, name
 
 
-def test_a_transaction_left_open_is_ended(monkeypatch):
+def test_a_transaction_left_open_is_ended():
     with transaction(VISITOR) as connection:
         limits = [connection.scalar(text(f"SHOW {name}")) for name in
                   ("statement_timeout", "idle_in_transaction_session_timeout")]  # fmt: skip
     assert limits == ["30s", "1min"]
+    with pytest.raises(DBAPIError) as ended, transaction(VISITOR) as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '100ms'"))
+        while True:
+            time.sleep(0.3)
+            connection.execute(text("SELECT 1"))
+    assert ended.value.connection_invalidated
+    with transaction(VISITOR) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1, "the next one has a connection again"
 
 
 def test_every_table_is_locked_also_for_its_owner():
@@ -324,8 +333,9 @@ def test_the_ogc_login_may_read_the_public_views_and_no_other_relation():
     "SELECT query_to_xml('select 1', true, true, '')",
 ])  # fmt: skip
 def test_the_application_cannot_do_what_it_never_needs(statement):
-    with pytest.raises(DBAPIError), transaction(SYSTEM) as connection:
+    with pytest.raises(DBAPIError) as refused, transaction(SYSTEM) as connection:
         connection.execute(text(statement))
+    assert refused.value.orig.sqlstate == "42501", "for want of a privilege, not by a slip in the statement"
 
 
 @pytest.mark.parametrize("statement", [
@@ -337,9 +347,13 @@ def test_the_application_cannot_do_what_it_never_needs(statement):
 ])  # fmt: skip
 def test_the_ogc_login_reads_public_views_and_nothing_else(statement):
     engine = create_engine(database.ogc_url())
-    with pytest.raises(DBAPIError), engine.begin() as connection:
+    with pytest.raises(DBAPIError) as refused, engine.begin() as connection:
+        # Not only because its transactions read: that it could change itself.
+        connection.execute(text("SET TRANSACTION READ WRITE"))
         connection.execute(text(statement))
     engine.dispose()
+    # 55000: a view of several tables takes no rows from anybody.
+    assert refused.value.orig.sqlstate == ("55000" if "api.proposals" in statement else "42501")
 
 
 def test_the_ogc_login_sees_public_proposals_without_personal_columns():

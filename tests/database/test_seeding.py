@@ -14,7 +14,7 @@ from masterplan.errors import MasterplanError
 from proposals.seeding import clear, make_rows, seed
 from proposals.submitting import Submission, submit
 
-COUNT = 600
+COUNT = 240
 #: All that a seed decides; ids and receipts' order are the database's.
 CONTENT = text("""
     SELECT receipt, submission_key, kind, status, channel, source_event, author_kind, theme, title, description,

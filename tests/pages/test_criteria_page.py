@@ -45,13 +45,13 @@ def test_a_theme_shows_only_what_is_asked_of_it(open_page, criteria):
         assert len(app.expander) == len([c for c in criteria.criteria if theme in c.themes])
 
 
-def test_the_set_can_be_downloaded(open_page, database_name):
+def test_the_set_is_offered_for_download(open_page, database_name):
     app = open_page("criteria")
     (button,) = app.get("download_button")
     assert button.label == "Setul ca fișier (TOML)"
 
 
-def test_every_measure_and_word_has_its_name(open_page):
+def test_every_measure_and_word_has_its_name():
     source = (PAGES / "criteria_page.py").read_text()
     for name, measure in MEASURES.items():
         assert f'"{name}": N_(' in source, f"MEASURE_NAMES lacks {name}"

@@ -34,6 +34,9 @@ NOT_OFFERED = {(Role.UAT, Thing.OBSERVATION, do.SUBMIT, OWN)}
 #: The same controls as for another's; an export tells nothing of whose it is.
 SAME_AS_OTHERS = {(do.MODERATE, OWN), (do.READ_CONTACTS, OWN)}
 
+#: What a result is read by; forms and filters speak of scores too.
+TOTAL = "Punctaj total, din 100 de puncte"
+
 Open = Callable[..., AppTest]
 
 
@@ -98,7 +101,7 @@ def offered(open_as: Open, world: SimpleNamespace, role: Role) -> set[tuple[Thin
         words = " ".join(shown(page))
         if TITLES[thing] in words or "A mea" in words:
             found.add((thing, do.SEE, OWN))
-        if thing is Thing.OBSERVATION and page.get("plotly_chart") is not None and "punctaj" in words.lower():
+        if thing is Thing.OBSERVATION and any(each.label == TOTAL for each in page.metric):
             found.add((Thing.RESULT, do.SEE, OWN))
     for thing, whose, receipt in (
         (Thing.OBSERVATION, OWN, world.own[role]), (Thing.PROPOSAL, OWN, world.of_own_uat),

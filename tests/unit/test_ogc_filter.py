@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import time
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import shapely
@@ -133,13 +135,27 @@ def test_sizes_are_capped() -> None:
         _sql(f"lines IN ({many})")
 
 
+@contextmanager
+def _not_endless(seconds: int = 30) -> Iterator[None]:
+    """What the parser would take exponential time for is interrupted, however slow the machine."""
+
+    def interrupt(*_: object) -> None:
+        raise AssertionError(f"not read within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_quotation_marks_do_not_hide_brackets() -> None:
     assert _sql("status = '((((((((((((('")
     for hiding in ("status = '" + "(" * 30, 'status = "' + "(" * 30, "'\"'" + "(" * 30, "''(" * 30):
-        started = time.monotonic()
-        with pytest.raises(Refused):
+        with _not_endless(), pytest.raises(Refused):
             _sql(hiding)
-        assert time.monotonic() - started < 0.5
 
 
 _PIECES = st.sampled_from([
@@ -152,10 +168,9 @@ _PIECES = st.sampled_from([
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_PIECES, max_size=60).map("".join))
-def test_any_text_is_refused_or_safe_and_quick(asked: str) -> None:
-    started = time.monotonic()
-    _refused_or_safe(asked)
-    assert time.monotonic() - started < 1
+def test_any_text_is_refused_or_safe_and_not_endless(asked: str) -> None:
+    with _not_endless():
+        _refused_or_safe(asked)
 
 
 _LEAVES = st.one_of(

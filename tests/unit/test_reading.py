@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -556,7 +555,7 @@ EXCESS: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip bomb": (lambda: zip_of_megabytes(50), "format_refused"),
     "TIFF": (lambda: b"II*\0" + b"\0" * 100, "format_refused"),
     "10 million vertices": (lambda: many_vertices(10_000_000), "file_too_large"),
-    "8 million vertices": (lambda: many_vertices(8_000_000), "too_many_vertices"),
+    "a vertex too many": (lambda: many_vertices(2_000_001), "too_many_vertices"),
     "a million brackets": (lambda: b"[" * 1_000_000, "nested_too_deep"),
     "a million objects": (lambda: b'{"a":' * 1_000_000, "nested_too_deep"),
     "brackets in a property": (
@@ -586,12 +585,10 @@ EXCESS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", EXCESS)
-def test_excess_is_refused_quickly_with_a_reason(name: str) -> None:
+def test_excess_is_refused_with_a_reason(name: str) -> None:
+    """Before the time of the child is up: that would be `took_too_long`."""
     build, code = EXCESS[name]
-    data = build()
-    began = time.monotonic()
-    assert only_code(data) == code
-    assert time.monotonic() - began < 20
+    assert only_code(build()) == code
 
 
 @pytest.mark.parametrize("coordinates", ["[1e999,1]", "[1e300,1]", "[27,-1e10]"])
@@ -608,12 +605,10 @@ def test_a_feature_has_a_cap_of_its_own() -> None:
 
 def test_the_child_is_stopped_in_time() -> None:
     tangled = [[27 + i * 7919 % 5003 * 1e-5, 47 + i * 104_729 % 4999 * 1e-5] for i in range(5000)]
-    began = time.monotonic()
     limits = replace(DEFAULT_LIMITS, cpu_seconds=1)
     assert only_code(collection(polygon(tangled)), limits=limits) == "took_too_long"
     limits = replace(DEFAULT_LIMITS, wall_seconds=1)
     assert only_code(collection(polygon(tangled)), limits=limits) == "took_too_long"
-    assert time.monotonic() - began < 20
 
 
 def test_the_child_has_bounded_memory() -> None:
