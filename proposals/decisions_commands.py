@@ -23,7 +23,9 @@ def _group() -> None:
 
 @decisions.command("answer-days")
 def answer_days(
-    days: Annotated[int | None, typer.Argument(metavar="DAYS", min=0, max=365, help="0: they are not waited for.")] = None,
+    days: Annotated[
+        int | None, typer.Argument(metavar="DAYS", min=0, max=365, help="0: they are not waited for.")
+    ] = None,
 ) -> None:
     """Say, or set, how long those concerned may answer before a decision is published.
 

@@ -33,6 +33,7 @@ from proposals.decisions import (
     stands,
     take,
 )
+from proposals.pages import registering
 from proposals.pages.result import RECOMMENDATION_BADGES, badge
 from proposals.reasons import draft, fitting, library
 from proposals.submitting import Outcome as Submitted
@@ -83,6 +84,7 @@ _SAID = "deciding_said"
 
 def decided(view: View, reader: Actor, submitted: Submitted) -> None:
     """The published decision, with its reasons; and for who may answer one that is about to be, the way to answer."""
+    registering.entry(view, reader, submitted.proposal_id)
     if submitted.kind != "proposal":
         return
     with transaction(reader) as connection:
@@ -132,7 +134,9 @@ def _answering(view: View, decision: Decision) -> None:
 
 def offer(view: View, submitted: Submitted) -> None:
     """How the decision stands, what was said, and what this planner may do now."""
+    registering.entry(view, view.actor, submitted.proposal_id)
     if submitted.kind != "proposal":
+        registering.offer(view, submitted)
         return
     with transaction(view.actor) as connection:
         decision = stands(connection, submitted.receipt)

@@ -18,6 +18,7 @@ pages = [
     st.Page("propose_page.py", title=_(N_("Propose")), icon=":material/add_location_alt:", url_path="propune"),
     st.Page("register_page.py", title=_(N_("Register")), icon=":material/list_alt:", url_path="registru"),
     st.Page("criteria_page.py", title=_(N_("Criteria")), icon=":material/rule:", url_path="criterii"),
+    st.Page("decisions_page.py", title=_(N_("Decisions")), icon=":material/gavel:", url_path="decizii"),
     st.Page("desk_page.py", title=_(N_("Analysis and decision")), icon=":material/fact_check:", url_path="analiza"),
     st.Page("about_page.py", title=_(N_("About")), icon=":material/info:", url_path="despre"),
 ]
