@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
         "bench": lambda: measure("bench"),
         "proof": lambda: measure("bench.proof"),
         "install": lambda: prepare(for_tests=True),
+        "prepare": lambda: prepare(for_tests=False),
         "stop": lambda: hand_over("stop"),
         "erase": lambda: hand_over("erase"),
         "clean": clean,

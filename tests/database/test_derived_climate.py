@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from layers.tiles import TileAddress
 from layers.vector_inputs import moved
 from masterplan.actors import VISITOR
 from masterplan.database import transaction
-from tests.command_line import run, run_process
+from tests.command_line import ROOT, run, run_process
 from tests.landsat_scenes import CORNER, UTM, scene, write
 
 gdal_lock.lock()
@@ -135,6 +136,13 @@ def test_green_access_of_the_shipped_layers(tmp_path: Path):
     said = run("layers", "derive", "green-access", green, people, "--areas", uats).stdout.splitlines()
     assert said[0].split() == ["area", "near", "residents", "existing", "with", "proposed", "gain"]
     assert said[1].split()[:4] == ["all", "300", "m", "459513"]
+    # What the documentation says of the shipped layers.
+    told = (ROOT / "docs" / "green-access.md").read_text(encoding="utf-8").replace("\n", " ")
+    (existing, proposed, gain) = re.search(
+        r"([\d.]+) % of 459,513 residents have .*?, ([\d.]+) % would, ([\d,]+) gain", told
+    ).groups()  # fmt: skip
+    figures = " ".join(said[1].split()[4:]).replace("%", "").split()
+    assert figures == [existing, proposed, gain.replace(",", "")]
     assert said[-1].startswith("green_reach: version 1, opened ")
     # The areas are all of the place and no two of them overlap.
     assert sum(int(line.rsplit(maxsplit=1)[1]) for line in said[2:-1]) == int(said[1].rsplit(maxsplit=1)[1])
