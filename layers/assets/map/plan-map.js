@@ -45,6 +45,7 @@ window.masterplan = (() => {
     plan.panel.add();
     markClicks();
     map.on("moveend", () => {
+      if (!isLaidOut()) return;
       const { lat, lng } = map.getCenter();
       plan.choices.look({ zoom: map.getZoom(), lat, lon: lng });
     });
@@ -312,9 +313,13 @@ window.masterplan = (() => {
     const [lon, lat] = state.mark;
     marker = L.circleMarker([lat, lon], { radius: 10, color: "#b3261e", weight: 3, fill: false, interactive: false,
       className: "plan-mark" }).addTo(map);
+    if (isLaidOut() && !map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
+  }
+
+  /** While the page is drawn anew its frames may have no size for a moment: then nothing lies in the map, and its middle is a corner. */
+  function isLaidOut() {
     const { x, y } = map.getSize();
-    // A frame that is not laid out yet holds no place at all.
-    if (x && y && !map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
+    return x > 0 && y > 0;
   }
 
   function placeOutline() {
