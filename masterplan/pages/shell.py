@@ -76,8 +76,14 @@ def acts_as(role: Role) -> bool:
 
 
 def now(view: View) -> View:
-    """The view of this moment: a fragment runs again without its page, and the role may have changed since."""
-    fresh = replace(view, actor=actor())
+    """The view of this moment: a fragment runs again without its page, and the role may have changed since.
+
+    While the database is away it is a visitor's, as on the page.
+    """
+    try:
+        fresh = replace(view, actor=actor())
+    except Unavailable:
+        return replace(view, actor=VISITOR)
     if fresh.actor != view.actor and provider_configured():
         sign_in.notices(fresh.actor, fresh.language)
     return fresh

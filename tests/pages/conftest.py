@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from masterplan import demonstration
 from masterplan.actors import Role
 from masterplan.database import owner_transaction
+from masterplan.settings import PROJECT_ROOT
 from tests.pages.helpers import PAGES, SESSION, checked
 
 
@@ -54,7 +55,8 @@ def open_page(fake_map: FakeMap, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
     def run(name: str, role: Role = Role.VISITOR, language: str = "ro", **address: str) -> AppTest:
         demonstration.play(SESSION, role, ("95060",) if role is Role.UAT else ())
-        app = AppTest.from_file(str(PAGES / f"{name}_page.py"), default_timeout=60)
+        folder = PROJECT_ROOT / "masterplan" / "pages" if name == "accounts" else PAGES
+        app = AppTest.from_file(str(folder / f"{name}_page.py"), default_timeout=60)
         app.session_state["session_id"] = SESSION
         app.query_params["lang"] = language
         for key, value in address.items():
