@@ -57,7 +57,7 @@ def _compare(feature: dict, row: Row) -> None:
     assert feature["type"] == "Feature"
     assert datetime.fromisoformat(properties.pop("created_at")) == row.created_at
     criteria, name = properties.pop("criteria"), properties.pop("uat_name")
-    assert (name == "Iași") if row.uat == "95060" else (name is None or row.uat)
+    assert name == {"95060": "Iași"}.get(row.uat), "the other code is no UAT of the plan"
     assert properties == {
         "receipt": row.receipt, "kind": row.kind, "theme": row.theme, "status": row.status, "title": row.title,
         "description": row.description, "author_kind": row.author_kind, "channel": row.channel,
