@@ -43,6 +43,9 @@ from masterplan.settings import PROJECT_ROOT, settings  # noqa: E402
 
 collections = Collections()
 
+#: Below these addresses nothing is a page of Streamlit's.
+_OURS = ("staff", "tiles", "map", "documents", "rasters", "rubric")
+
 _HEALTH = text("""
 SELECT current_setting('server_version') AS database,
     (SELECT max(id) FROM masterplan.edition) AS edition,
@@ -162,8 +165,7 @@ app = st.App(
         *raster_tiles.routes(),
         *proposals.routes.routes(shell.provider_configured),
         *proposals.rubric_routes.routes(shell.provider_configured),
-        # Below these addresses nothing else is a page of Streamlit's.
-        *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in ("staff", "tiles", "map", "documents", "rasters")),
+        *(Route(f"/{top}/{{rest:path}}", nothing_here) for top in _OURS),
     ],
     middleware=[
         Middleware(door.Door, names=door.known_names(), uploads=settings().process == "staff"),

@@ -27,7 +27,7 @@ class Subject:
 
 SUBJECTS = {
     "main-job": Subject("the main job", ("rescoring", "map", "submitting", "exporting"), promises=True),
-    "criteria": Subject("the criteria engine", ("replaying", "ranking")),
+    "criteria": Subject("the criteria engine", ("rubric", "replaying", "ranking")),
     "rasters": Subject("layers derived from rasters", ("terrain",)),
 }
 

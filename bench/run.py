@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Error as PlaywrightError
 from sqlalchemy.exc import DBAPIError
 
-from bench import exporting, first_map, ranking, replaying, rescoring, submitting, terrain
+from bench import exporting, first_map, ranking, replaying, rescoring, rubric, submitting, terrain
 from bench.figures import Goal, Section, markdown
 from bench.worlds import Broken, Say
 from masterplan.errors import MasterplanError
@@ -26,6 +26,7 @@ MEASUREMENTS: dict[str, Callable[[Sequence[int], Say], Section]] = {
     "exporting": exporting.measure,
     "replaying": replaying.measure,
     "ranking": ranking.measure,
+    "rubric": rubric.measure,
     "terrain": terrain.measure,
 }
 #: These need no database.

@@ -363,6 +363,9 @@ def export(
     until: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="Came on this day or earlier.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also every result in one sentence, in both languages; much slower.")
+    ] = False,
 ) -> None:
     """Write observations and proposals as GeoJSON (RFC 7946).
 
@@ -377,7 +380,7 @@ def export(
         receipt=receipt or (), bbox=bbox, text=text, min_score=min_score, max_score=max_score,
         gate=gate or (), criterion=criterion or (), since=since, until=until, known=known,
     )  # fmt: skip
-    count = export_to_file(wanted, SYSTEM, output)
+    count = export_to_file(wanted, SYSTEM, output, explain)
     console.remark(f"{count} exported")
 
 

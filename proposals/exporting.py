@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,9 +24,11 @@ from sqlalchemy.exc import OperationalError
 from masterplan.actors import Actor
 from masterplan.database import DATABASE_AWAY, app_engine
 from masterplan.errors import MasterplanError, Unavailable
-from masterplan.language import N_
+from masterplan.language import LANGUAGES, N_
 from masterplan.place import WGS84_SRID, place
-from masterplan.tables import decision, measurement, proposal
+from masterplan.tables import decision, measurement, proposal, score
+from proposals.criteria_store import stored_set
+from proposals.explained import teller
 from proposals.filters import ProposalFilter
 from proposals.selecting import SCORED, refuse_unknown, uat_names, where
 
@@ -72,8 +75,11 @@ _FEATURE = f"""
 _DECIDED = decision.alias("decided")
 
 
-def stream_geojson(wanted: ProposalFilter, actor: Actor) -> Generator[bytes, None, int]:
+def stream_geojson(wanted: ProposalFilter, actor: Actor, explain: bool = False) -> Generator[bytes, None, int]:
     """The FeatureCollection (RFC 7946, EPSG:4326) of what the filter means and the actor may see.
+
+    With `explain` each feature also has the sentences of its results in every language; they are made
+    one by one in Python, which takes many times as long as all the rest.
 
     Everything is read in one snapshot through a server-side cursor. The first piece comes once
     the database has begun to answer, so what is wrong from the start is raised before any byte.
@@ -89,7 +95,10 @@ def stream_geojson(wanted: ProposalFilter, actor: Actor) -> Generator[bytes, Non
     with _snapshot(actor) as connection:
         refuse_unknown(connection, wanted)
         before, number = _opening(connection, wanted), 0
-        for texts in connection.execute(_features(wanted)).scalars().partitions(_ROWS_A_PIECE):
+        found = connection.execute(_features(wanted, explain))
+        with_sentences = _with_sentences(connection) if explain else None
+        for rows in found.partitions(_ROWS_A_PIECE):
+            texts = [with_sentences(*row) if with_sentences else row.feature for row in rows]
             yield before + ",\n".join(texts).encode()
             before, number = b",\n", number + len(texts)
         yield (b"" if number else before) + b"\n]}\n"
@@ -112,10 +121,24 @@ def _snapshot(actor: Actor) -> Generator[Connection, None, None]:
         raise Unavailable(DATABASE_AWAY) from away
 
 
-def _features(wanted: ProposalFilter) -> Any:
+def _with_sentences(connection: Connection) -> Callable[[str, str, dict[str, Any] | None], str]:
+    """Puts the sentences of its results into the text of a feature."""
+    tellers = [teller(connection, language) for language in LANGUAGES]
+    sets = cache(lambda version: stored_set(connection, version))
+
+    def explained(feature: str, criteria_set: str, results: dict[str, Any] | None) -> str:
+        told = {telling.language: telling.sentences(sets(criteria_set), results or {}) for telling in tellers}
+        # Before the ends of the properties and of the feature.
+        return f'{feature[:-2]},"explanation":{orjson.dumps(told).decode()}{feature[-2:]}'
+
+    return explained
+
+
+def _features(wanted: ProposalFilter, explain: bool) -> Any:
     names = uat_names()
+    sources = [proposal.c.criteria_set, score.c.results] if explain else []
     return (
-        select(literal_column(_FEATURE, Text))
+        select(literal_column(_FEATURE, Text).label("feature"), *sources)
         .select_from(
             SCORED.outerjoin(measurement, measurement.c.proposal_id == proposal.c.id)
             .outerjoin(names, names.c.siruta == proposal.c.uat)
@@ -152,7 +175,7 @@ def _opening(connection: Connection, wanted: ProposalFilter) -> bytes:
 # -- files ---------------------------------------------------------------------------------
 
 
-def export_to_file(wanted: ProposalFilter, actor: Actor, path: str) -> int:
+def export_to_file(wanted: ProposalFilter, actor: Actor, path: str, explain: bool = False) -> int:
     """Write the export to `path`, or to the standard output for `-`; returns the number of features.
 
     A regular file appears whole or not at all: what was there before stays until the last byte.
@@ -162,7 +185,7 @@ def export_to_file(wanted: ProposalFilter, actor: Actor, path: str) -> int:
     MasterplanError
         When the file cannot be written, beside what `stream_geojson` raises.
     """
-    pieces = stream_geojson(wanted, actor)
+    pieces = stream_geojson(wanted, actor, explain)
     if path == "-":
         return _write(pieces, sys.stdout.buffer)
     try:

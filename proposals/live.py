@@ -7,6 +7,7 @@ A proposal that is stored shows its evidence to whom row-level security shows th
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ _MEASURER = Actor(Role.MEASURER)
 #: One answer takes some milliseconds; what takes this long is a shape that nobody draws.
 _LONGEST = "3s"
 _READ_ONLY = f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{_LONGEST}'"
+
+#: Within this process one makes outlines, and the others find them made.
+_MAKING = threading.Lock()
 
 UNKNOWN_THEME = N_("Choose a theme: which criteria are asked depends on it.")
 UNKNOWN_CRITERION = N_("There is no criterion “{key}” in this set.")
@@ -121,11 +125,21 @@ def _measured(candidate: Candidate, criteria: CriteriaSet) -> Measured:
         with _reading(_MEASURER) as connection:
             return measure_one(connection, candidate, [criteria])
     except _WouldWrite:
-        # A layer has just changed: what is kept beside it is made once, by whoever asks first.
-        with transaction(_MEASURER) as connection:
-            keep_outlines(connection, [criterion.spec for criterion in (*criteria.gates, *criteria.scored)])
+        _make_outlines(criteria)
     with _reading(_MEASURER) as connection:
         return measure_one(connection, candidate, [criteria])
+
+
+def _make_outlines(criteria: CriteriaSet) -> None:
+    """A layer has just changed: what is kept beside it is made once, by whoever asks first."""
+    with _MAKING:
+        try:
+            with transaction(_MEASURER) as connection:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = '60s'")
+                keep_outlines(connection, [criterion.spec for criterion in (*criteria.gates, *criteria.scored)])
+        except DBAPIError:
+            # Another process made them at the same time, or could not either: measuring again tells.
+            log.warning("outlines could not be made now", exc_info=True)
 
 
 class _WouldWrite(Unavailable):

@@ -85,7 +85,7 @@ def routes(provider_configured: Callable[[], bool]) -> list[Route]:
         actor, asked = asked_by_staff(request)
         with transaction(actor) as connection:
             wanted = from_dict(asked, known_words(connection))
-        return _download(exporting.stream_geojson(wanted, actor))
+        return _download(exporting.stream_geojson(wanted, actor, request.query_params.get("explain") == "1"))
 
     return [
         Route("/tiles/proposals/{z:int}/{x:int}/{y:int}.mvt", answering(public_tile)),

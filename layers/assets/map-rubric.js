@@ -50,22 +50,35 @@ window.masterplanRubric = (() => {
     if (!map) {
       map = leafletMap;
       map.createPane("evidence").style.zIndex = 460;
-      if (state.rubric) listen();
+      listen();
     }
-    if (state.language !== language) speak();
-    if (state.rubric && state.clear_drawings !== before.clear_drawings && before.clear_drawings) look(null);
-    else if (state.rubric && JSON.stringify(state.mark) !== JSON.stringify(before.mark)) lookAtMark();
+    if (state.language !== language || (state.rubric && !before.rubric)) speak();
+    if (!state.rubric && before.rubric) leave();
+    else if (state.clear_drawings !== before.clear_drawings && before.clear_drawings) look(null);
+    else if (JSON.stringify(state.mark) !== JSON.stringify(before.mark) || !before.rubric) lookAtMark();
     if (state.evidence !== before.evidence) drawStored();
   }
 
+  /** Nothing is judged any more: what was drawn has been submitted, and the page says how it stands. */
+  function leave() {
+    geometry = chosen = null;
+    forget();
+    close();
+  }
+
   function lookAtMark() {
-    if (state.mark) look({ type: "Point", coordinates: state.mark });
+    if (state.mark) { if (!isAt(state.mark)) look({ type: "Point", coordinates: state.mark }); }
     else if (geometry && geometry.type === "Point") look(null);
   }
 
+  /** Whether this place is judged already: the page answers each click with the same place, reckoned once more. */
+  const isAt = (place) => geometry && geometry.type === "Point"
+    && geometry.coordinates.every((degrees, axis) => Math.abs(degrees - place[axis]) < 1e-9);
+
   async function speak() {
+    const spoken = language === state.language && Object.keys(words).length;
     language = state.language;
-    if (!state.rubric) return;
+    if (!state.rubric || spoken) return;
     try {
       const answer = await fetch(`/rubric/words.json?lang=${language}`, { credentials: "same-origin" });
       if (!answer.ok) return;
@@ -121,7 +134,7 @@ window.masterplanRubric = (() => {
 
   /** Another geometry to judge; null takes the panel away, or says what is missing while one is drawn. */
   function look(found) {
-    if (JSON.stringify(found) === JSON.stringify(geometry) && (found || !drawing)) return;
+    if (!state.rubric || (JSON.stringify(found) === JSON.stringify(geometry) && (found || !drawing))) return;
     geometry = found;
     failures = 0;
     if (!geometry) {

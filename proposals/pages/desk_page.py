@@ -313,7 +313,12 @@ def _download(view: View, wanted: ProposalFilter) -> None:
         "color:#ffffff;background:#0f5c5c;text-decoration:none"
     )
     label = view(N_("Download GeoJSON"))
-    st.html(f'<a href="{escape(address, quote=True)}" download style="{style}">{escape(label)}</a>')
+    explained = view(N_("with each result explained (slower)"))
+    st.html(
+        f'<a href="{escape(address, quote=True)}" download style="{style}">{escape(label)}</a>'
+        f'<a href="{escape(address, quote=True)}&amp;explain=1" download style="display:block;text-align:center;'
+        f'padding-top:0.3rem;font-size:0.87rem;color:#0f5c5c">{escape(explained)}</a>'
+    )
 
 
 def _rows(view: View, rows: Sequence[ProposalRow], key: str) -> None:

@@ -62,14 +62,16 @@ def workspace(view: View) -> None:
     news = take_news(MAP_KEY)
     if news is not None:
         _take(desk, news)
+    submitted = form.submitted("map") if desk.adding else None
     left, right = st.columns([5, 3], gap="medium")
     with left:
         with st.container(key="map_frame"):
             reply = draw_map(
                 MapState(
                     proposals=_proposal_tiles(view), mark=desk.at, clear_drawings=str(desk.generation),
-                    rubric=rubric_address(view.actor), theme=st.session_state.get("map_form_theme") or "",
-                    evidence=explanation.asked_for(view, form.submitted("map"), "map"),
+                    rubric="" if submitted else rubric_address(view.actor),
+                    theme=st.session_state.get("map_form_theme") or "",
+                    evidence=explanation.asked_for(view, submitted, "map"),
                 ),
                 language=view.language, key=MAP_KEY, height=MAP_HEIGHT_PX, drawing=True,
             )  # fmt: skip

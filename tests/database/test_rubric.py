@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,9 @@ from masterplan.language import translator
 from masterplan.pace import Pace
 from masterplan.settings import settings
 from proposals import live, rubric_routes
-from proposals.filters import EVERYTHING
+from proposals.explained import explained, teller
+from proposals.exporting import stream_geojson
+from proposals.filters import EVERYTHING, from_words
 from proposals.routes import routes as staff_routes
 from proposals.routes import staff_tiles
 from proposals.rubric_routes import evidence_address, routes, rubric_address, sheet_address
@@ -139,7 +142,10 @@ def test_outlines_forgotten_with_a_layer_are_made_again() -> None:
     expected = ask(LINE, "mobility").json()["total"]
     with owner_transaction() as connection:
         connection.execute(text("DELETE FROM masterplan.outline"))
-    assert ask(LINE, "mobility").json()["total"] == expected
+    # Two ask at once, as a hand that draws on does.
+    with ThreadPoolExecutor(4) as several:
+        answers = list(several.map(lambda _: ask(LINE, "mobility"), range(4)))
+    assert [(answer.status_code, answer.json()["total"]) for answer in answers] == [(200, expected)] * 4
 
 
 # -- who may ask ---------------------------------------------------------------------------
@@ -168,7 +174,7 @@ def test_a_ticket_for_drawing_opens_no_staff_address() -> None:
 
 
 def test_who_asks_too_often_is_told_when_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rubric_routes, "_PACE", Pace(per_second=0.5, burst=2, names=10))
+    monkeypatch.setattr(rubric_routes, "_PACE", Pace(per_second=0.5, burst=2, names=10, clock=lambda: 0.0))
     assert [ask(POINT, "water").status_code for _ in range(3)] == [200, 200, 429]
     refused = ask(POINT, "water", language="ro")
     assert refused.headers["retry-after"] == "2"
@@ -314,3 +320,17 @@ def test_the_result_to_print_says_everything_and_runs_nothing() -> None:
     curves = [r for r in outcome.score.results.values() if r["kind"] == "scored" and r["score"] is not None]
     assert page.count('<img src="data:image/svg+xml;base64,') == len(curves)
     assert page.count('alt="Grila de punctare: ') == len(curves)
+
+
+def test_an_export_that_explains_says_what_explaining_says_in_both_languages() -> None:
+    outcome = submitted(AREA, "development", title=HOSTILE)
+    wanted = from_words(receipt=[outcome.receipt])
+    (feature,) = json.loads(b"".join(stream_geojson(wanted, PLANNER, explain=True)))["features"]
+    with transaction(SYSTEM) as connection:
+        now = explained(connection, outcome.receipt)
+        told = {language: teller(connection, language).sentences(now.criteria, now.score.results)
+                for language in ("ro", "en")}  # fmt: skip
+    explanation = feature["properties"].pop("explanation")
+    assert explanation == told and len(told["ro"]) > 20
+    (plain,) = json.loads(b"".join(stream_geojson(wanted, PLANNER)))["features"]
+    assert feature == plain

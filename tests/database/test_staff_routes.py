@@ -236,8 +236,8 @@ def test_a_whole_download_over_the_network(server: str) -> None:
 def test_a_download_that_fails_never_looks_complete(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = exporting.stream_geojson
 
-    def breaking(wanted, actor):
-        pieces = whole(wanted, actor)
+    def breaking(wanted, actor, explain):
+        pieces = whole(wanted, actor, explain)
         yield next(pieces)
         yield next(pieces)
         raise RuntimeError("the database went away")
@@ -258,7 +258,7 @@ def test_a_download_that_fails_never_looks_complete(server: str, monkeypatch: py
 
 
 def test_a_reader_who_leaves_ends_the_snapshot(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(wanted, actor):
+    def endless(wanted, actor, explain):
         with exporting._snapshot(actor):
             while True:
                 yield b" " * 100_000
