@@ -14,6 +14,7 @@ Result = Mapping[str, Any]
 CAUSES = {
     "asked": N_("it is asked now and was not before"),
     "not_asked": N_("it is not asked any more"),
+    "override": N_("a planner overruled what was computed, or took that back"),
     "value": N_("what was measured is another"),
     "layer": N_("the layer has another version"),
     "on": N_("it was measured on the raster instead of the polygons, or the other way round"),
@@ -78,15 +79,26 @@ def _causes(before: Result, after: Result) -> list[str]:
     same_value = not differs("value", "class")
     judged = after["kind"] == "judged"
     found = {
+        "override": _given_at(before, "override") != _given_at(after, "override"),
         "value": not same_value,
         "layer": differs("layer", "layer_version"),
         "on": differs("on"),
         "official": differs("indicative"),
         "limit": differs("threshold") and same_value,
-        "value_function": not judged and same_value and differs("score"),
-        "judged": judged and differs("score"),
+        "value_function": not judged and same_value and _computed(before, "score") != _computed(after, "score"),
+        "judged": judged and (differs("score") or _given_at(before, "judgement") != _given_at(after, "judgement")),
         "weight": differs("weight"),
         "share": differs("share") and not differs("weight"),
         "verdict": after["kind"] == "gate" and differs("verdict"),
     }
     return [cause for cause in CAUSES if found.get(cause)]
+
+
+def _given_at(result: Result, what: str) -> str | None:
+    """When a person gave it; None where nobody did."""
+    return result[what]["at"] if what in result else None
+
+
+def _computed(result: Result, name: str) -> Any:
+    """What was computed, whether or not a planner overruled it."""
+    return result.get("computed", result).get(name)

@@ -16,6 +16,7 @@ from proposals import receipts
 from proposals.criteria import CriteriaSet
 from proposals.criteria_store import stored_set
 from proposals.explaining import Teller
+from proposals.judgements import given_to
 from proposals.measures import GEOMETRIES
 from proposals.scoring import LayerFact, Score, Subject, score_one
 
@@ -43,10 +44,19 @@ _NOW = text("""
     FROM masterplan.proposal p JOIN masterplan.measurement m ON m.proposal_id = p.id WHERE p.receipt = :receipt
 """)
 _BEFORE = text("""
+    WITH of AS (SELECT id FROM masterplan.proposal WHERE receipt = :receipt),
+    changed AS (SELECT greatest(
+        (SELECT max(replaced_at) FROM masterplan.past_measurement JOIN of ON proposal_id = of.id),
+        (SELECT max(made_at) FROM masterplan.assessment JOIN of ON proposal_id = of.id)) AS at)
     SELECT p.id, p.receipt, p.title, p.theme, p.kind, p.criteria_set, ST_Dimension(p.geom) AS dim,
-        b.measures, b.layer_versions, b.measured_at, true AS stale
-    FROM masterplan.proposal p JOIN masterplan.past_measurement b ON b.proposal_id = p.id
-    WHERE p.receipt = :receipt ORDER BY b.id DESC LIMIT 1
+        b.measures, b.layer_versions, b.measured_at, b.stale, changed.at AS before
+    FROM changed JOIN masterplan.proposal p ON p.receipt = :receipt
+    CROSS JOIN LATERAL (
+        (SELECT measures, layer_versions, measured_at, true AS stale FROM masterplan.past_measurement
+         WHERE proposal_id = p.id AND replaced_at >= changed.at ORDER BY id LIMIT 1)
+        UNION ALL SELECT measures, layer_versions, measured_at, stale FROM masterplan.measurement
+        WHERE proposal_id = p.id LIMIT 1
+    ) b WHERE changed.at IS NOT NULL
 """)
 _IS_THERE = text("SELECT count(*) FROM masterplan.proposal WHERE receipt = :receipt")
 _FACTS = text("SELECT layer_id, version, indicative, accuracy_m FROM masterplan.layer_version")
@@ -74,17 +84,23 @@ def explained(connection: Connection, typed: str, version: str | None = None) ->
 
 
 def explained_before(connection: Connection, typed: str) -> Explained | None:
-    """How it stood by what was measured before the last measuring that found something else; None if never."""
+    """How it stood before the last measuring that found something else, or before the last judgement or override.
+
+    None if there was neither.
+    """
     row = connection.execute(_BEFORE, {"receipt": receipts.normalise(typed)}).one_or_none()
-    return None if row is None else _explained(connection, row, None)
+    return None if row is None else _explained(connection, row, None, row.before)
 
 
-def _explained(connection: Connection, row: Row, version: str | None) -> Explained:
+def _explained(
+    connection: Connection, row: Row, version: str | None, before: datetime | None = None
+) -> Explained:
     criteria = stored_set(connection, version or row.criteria_set)
     known = {(f.layer_id, f.version): LayerFact(f.version, f.indicative, f.accuracy_m)
              for f in connection.execute(_FACTS)}  # fmt: skip
     layers = {layer: known[layer, number] for layer, number in (row.layer_versions or {}).items()}
-    score = score_one(criteria, Subject(row.theme, GEOMETRIES[row.dim], row.kind), row.measures, layers)
+    given = given_to(connection, [row.id], before).get(row.id)
+    score = score_one(criteria, Subject(row.theme, GEOMETRIES[row.dim], row.kind), row.measures, layers, given)
     return Explained(row.receipt, row.title, criteria, score, row.measured_at, row.stale)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -52,6 +52,12 @@ RECOMMENDATION_WORDS = {
     "integrate": N_("recommended for integration"),
     "debate": N_("for debate or partly"),
     "reject": N_("recommended for rejection"),
+}
+#: Who judged or overruled, by role.
+ROLE_WORDS = {
+    "planner": N_("a planner"),
+    "administrator": N_("an administrator"),
+    "system": N_("the team, on the server"),
 }
 _BY_RASTER = {
     "raster": N_("by the layer's raster, in cells of {cell} m"),
@@ -106,13 +112,22 @@ class Teller:
         )
         return f"{said}: {self._(RECOMMENDATION_WORDS[recommendation])}." if recommendation else f"{said}."
 
+    def overruled(self, results: Mapping[str, Result]) -> str:
+        """That what a planner gave counts in the total in the place of what was computed; "" where nobody did."""
+        number_of = sum("override" in result for result in results.values())
+        if not number_of:
+            return ""
+        said = N_("One result was overruled by the team: what was given counts.") if number_of == 1 else N_(
+            "Results overruled by the team: {count}; what was given counts.")  # fmt: skip
+        return self._(said).format(count=number_of)
+
     # -- one criterion
 
     def sentence(self, criterion: Gate | Scored | Judged, result: Result) -> str:
         """One result in one sentence after its question."""
         parts = self._gate(criterion, result) if isinstance(criterion, Gate) else self._scored(criterion, result)
         on = measured_on(result, self.language) if result.get("value") is not None else None
-        told = "; ".join([*parts, *self._layer(result), *([on] if on else [])])
+        told = "; ".join([*parts, *self._layer(result), *([on] if on else []), *self.given(criterion, result)])
         return f"{criterion.question[self.language]} {told[0].upper()}{told[1:]}."
 
     def found(self, criterion: Gate | Scored | Judged, result: Result) -> str:
@@ -151,7 +166,7 @@ class Teller:
         if result.get("value") is None:
             return [verdict, self._plain_reason(result)]
         said = f"{verdict}: {self._value(result)}, {self._condition(gate, result)}"
-        reason = [self._plain_reason(result)] if result["reason"] in ("accuracy", "indicative") else []
+        reason = [self._plain_reason(result)] if result["reason"] in ("accuracy", "indicative", "overruled") else []
         return [said, *reason, self._(N_("a gate adds no points"))]
 
     def _condition(self, gate: Gate, result: Result) -> str:
@@ -172,6 +187,9 @@ class Teller:
         adds = self._(N_("{score} points of 100 at {share} % of the weight add {points} points to the total"))
         if isinstance(criterion, Judged):
             return [self._(N_("a planner judged it")), adds.format(**facts)]
+        if "override" in result:
+            measured = [] if result.get("value") is None else [self._value(result)]
+            return [*measured, self._plain_reason(result), adds.format(**facts)]
         told = [self._value(result), *self._piece(criterion, result), *self._cap(criterion, result)]
         return [", ".join(told), adds.format(**facts)]
 
@@ -202,6 +220,32 @@ class Teller:
             return []
         words = self._(MEASURED_WORDS[result["class"]])
         return [self._(N_("at most {cap} points: {why}")).format(cap=number(cap, 0, self.language), why=words)]
+
+    # -- what a person gave
+
+    def given(self, criterion: Gate | Scored | Judged, result: Result) -> list[str]:
+        """Who judged or overruled this result, when, why, and what was computed: clauses, without a full stop."""
+        told = result.get("override") or result.get("judgement")
+        if told is None:
+            return []
+        by = self._(N_("given by {role} on {date}: “{reason}”")).format(
+            role=self._(ROLE_WORDS[told["role"]]), date=day(datetime.fromisoformat(told["at"]).date(), self.language),
+            reason=" ".join(told["reason"].split()),
+        )  # fmt: skip
+        if "override" not in result:
+            return [by]
+        was = result["computed"]
+        if isinstance(criterion, Gate):
+            computed = self._(VERDICT_WORDS[was["verdict"]]).lower()
+        elif was["score"] is None:
+            computed = self._(VERDICT_WORDS["not_assessed"]).lower()
+        else:
+            computed = self._(N_("{score} points")).format(score=number(was["score"], 0, self.language))
+        found = [self._(N_("computed: {what}")).format(what=computed), by]
+        if told["older"]:
+            value = self._amount(told["on_value"], result.get("unit", ""))
+            found.append(self._(N_("given on an older value: {value}")).format(value=value))
+        return found
 
     # -- pieces
 

@@ -65,6 +65,9 @@ _FEATURE = f"""
         || ',"verdict":' || coalesce((result -> 'verdict')::text, 'null')
         || ',"weight":' || coalesce((result -> 'weight')::text, 'null')
         || coalesce(',"on":' || (result -> 'on')::text, '') || coalesce(',"why":' || (result -> 'why')::text, '')
+        || coalesce(',"computed":' || (result -> 'computed')::text, '')
+        || coalesce(',"override":' || (result -> 'override')::text, '')
+        || coalesce(',"judgement":' || (result -> 'judgement')::text, '')
         || '}}', ',')
     FROM jsonb_each(score.results) AS criterion(key, result)), '')
 || '}}}}}}'

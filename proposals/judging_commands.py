@@ -25,7 +25,9 @@ from proposals.comparing import compare
 from proposals.criteria import CriteriaSet, definition, from_definition
 from proposals.explained import Explained, explained, explained_before, teller
 from proposals.filters import ProposalFilter, from_words
+from proposals.judging import GIVEN_VERDICTS, TAKE_BACK, give
 from proposals.rank_table import RankTable, rank_table
+from proposals.relations import relations_of
 from proposals.selecting import SCORED, known_words, where
 
 #: So many flips of each kind are listed; --json gives all.
@@ -249,6 +251,54 @@ def _say_ranks(table: RankTable) -> None:
         console.say(f"tied, whatever the weights: {', '.join(tie)}")
 
 
+# -- judge ---------------------------------------------------------------------------------
+
+
+@proposals.command()
+def judge(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A tracking code.")],
+    criterion: Annotated[str, typer.Argument(metavar="CRITERION", help="The key of a criterion, as coherence.")],
+    given: Annotated[
+        str,
+        typer.Argument(metavar="GIVEN", help=f"Points 0-100; of a gate {', '.join(GIVEN_VERDICTS)}; or {TAKE_BACK}."),
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; public where the submission is.")],
+) -> None:
+    """Judge a criterion of a submission, or overrule what was computed, with a reason.
+
+    The total counts what was given; what was computed stays beside it everywhere. “computed” takes back
+    what was given before. Nothing given is ever deleted.
+    """
+    outcome = give(code, criterion, given, reason, SYSTEM)
+    with transaction(SYSTEM) as connection:
+        telling = teller(connection, "en")
+    console.say(telling.outcome(outcome.score.total, outcome.score.coverage, outcome.score.recommendation))
+    said = telling.sentence(outcome.criteria.criterion(criterion), outcome.score.results[criterion])
+    console.say(console.one_line(said))
+
+
+# -- relations -----------------------------------------------------------------------------
+
+
+@proposals.command("relations")
+def list_relations(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A tracking code.")], as_json: AsJson = False
+) -> None:
+    """List what other submissions a submission overlaps, continues, conflicts with or repeats.
+
+    From place, theme and words; hidden and withdrawn ones are left out. With the part of the smaller one
+    that both cover, the distance in metres, and how alike the words are.
+    """
+    with transaction(SYSTEM) as connection:
+        found = relations_of(connection, code)
+    rows = [
+        {"kind": r.kind, "receipt": r.other, "theme": r.theme, "shared": round(r.shared, 4),
+         "distance_m": round(r.distance_m, 1), "alike": round(r.alike, 2), "title": r.title}
+        for r in found
+    ]  # fmt: skip
+    console.table(rows, as_json)
+
+
 # -- explain -------------------------------------------------------------------------------
 
 
@@ -278,7 +328,7 @@ def explain(
         before = explained_before(connection, code) if why else None
         telling = teller(connection, lang)
     if why and before is None:
-        console.remark("Measuring again never found anything else than the first time.")
+        console.remark("Measuring again never found anything else than the first time, and nobody overruled it.")
     first, second = (now, other) if other else (before, now)
     changes = compare(first.score.results, second.score.results) if first and second and (why or under) else []
     facts = {
@@ -294,6 +344,8 @@ def explain(
         return
     console.say(f"{now.receipt}  {console.one_line(now.title)}  ({now.criteria.version})")
     console.say(telling.outcome(now.score.total, now.score.coverage, now.score.recommendation))
+    if overruled := telling.overruled(now.score.results):
+        console.say(overruled)
     if now.stale:
         console.remark("warning: stale: a layer has changed since it was measured; see masterplan proposals score")
     if first and second and (why or under):

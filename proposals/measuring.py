@@ -24,13 +24,13 @@ from layers.derived import SAYS_ITS_RASTERS
 from masterplan.errors import Unavailable
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
-from proposals import on_rasters
+from proposals import judgements, on_rasters
 from proposals.criteria import RASTER, CriteriaSet, MeasureSpec
 from proposals.criteria_store import stored_set
 from proposals.measures import GEOMETRIES, UAT_LINES, Binds, once, size
 from proposals.outlines import all_kept
 from proposals.outlines import keep as keep_outlines
-from proposals.scoring import LayerFact, Score, Subject, batch, results_json, score_many, score_one
+from proposals.scoring import Given, LayerFact, Score, Subject, batch, results_json, score_many, score_one
 
 #: So many proposals are measured, or scored, by one statement; progress is told after each.
 CHUNK = 5_000
@@ -323,9 +323,11 @@ def store_one(
     })  # fmt: skip
 
 
-def score_measured(measured: Measured, criteria: CriteriaSet) -> Score:
-    """The score of what `measure_one` measured."""
-    return score_one(criteria, measured.subject, measured.measures, measured.layers)
+def score_measured(
+    measured: Measured, criteria: CriteriaSet, given: Mapping[str, Given] | None = None
+) -> Score:
+    """The score of what `measure_one` measured, and of what people judged of it."""
+    return score_one(criteria, measured.subject, measured.measures, measured.layers, given)
 
 
 # -- every proposal ------------------------------------------------------------------------
@@ -547,6 +549,7 @@ def _scores(
     facts: Mapping[tuple[str, int], LayerFact],
 ) -> Iterator[tuple[int, str, Score]]:
     rows = connection.execute(_MEASURED, {"ids": ids}).all()
+    given = judgements.given_to(connection, ids)
     for (version, layer_versions), alike in groupby(
         rows, key=lambda row: (row.criteria_set, row.layer_versions)
     ):
@@ -556,6 +559,7 @@ def _scores(
             [orjson.loads(row.measures) for row in members],
             {layer: facts[layer, number] for layer, number in orjson.loads(layer_versions).items()},
             {item.key for item in _needed([judging])},
+            [given.get(row.id, {}) for row in members],
         )
         for row, score in zip(members, score_many(judging, many), strict=True):
             yield row.id, version, score

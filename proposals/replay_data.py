@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from masterplan.errors import Unavailable
 from masterplan.language import N_
+from proposals import judgements
 from proposals.criteria import THEMES, CriteriaSet, measure_specs
 from proposals.criteria_store import stored_set
 from proposals.measures import MEASURES
@@ -35,7 +36,8 @@ _STAMP = text("""
         (SELECT (count(*), sum(extract(epoch FROM measured_at)), count(*) FILTER (WHERE stale))::text
          FROM masterplan.measurement) AS measurements,
         (SELECT string_agg((version, sha256, loaded_at)::text, ' ' ORDER BY version) FROM masterplan.criteria_set)
-            AS sets
+            AS sets,
+        (SELECT (count(*), max(id))::text FROM masterplan.assessment) AS judgements
 """)
 
 
@@ -97,6 +99,7 @@ def _load(connection: Connection, keys: list[str], ids: Sequence[int] | None) ->
     else:
         raise Unavailable(_BUSY)
     rows = rows[np.lexsort((rows["id"], rows["alike"]))]
+    given_points, given_verdicts = judgements.given_as_arrays(connection, rows["id"].astype(np.int64))
     waiting = connection.execute(_WAITING, {"ids": None if ids is None else list(ids)}).one()
     sets = {version: stored_set(connection, version) for version in {group.criteria_set for group in groups}}
     everything = Everything(
@@ -108,6 +111,8 @@ def _load(connection: Connection, keys: list[str], ids: Sequence[int] | None) ->
         alike=_alike(connection, groups, rows["alike"]),
         columns={key: _column(key, number, rows) for number, key in enumerate(keys)},
         asked=_asked(connection),
+        judgements=given_points,
+        overruled=given_verdicts,
     )
     return Loaded(everything, sets, waiting.unmeasured, waiting.stale)
 

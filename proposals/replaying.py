@@ -67,8 +67,8 @@ class StoredColumn(Column):
         """Where the measure answered with a value."""
         return ~np.isnan(self.value) if self._word_codes is None else self._word_codes >= 0
 
-    def part(self, rows: slice) -> StoredColumn:
-        """The same of some rows, without copying."""
+    def part(self, rows: slice | np.ndarray) -> StoredColumn:
+        """The same of some rows; of a slice without copying."""
 
         def cut(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[rows]
@@ -102,7 +102,8 @@ class Everything:
     """Every measured proposal as arrays; row *i* of each is one proposal, sorted into `alike`.
 
     `theme` and `geometry` are positions in THEMES and GEOMETRIES, `measured_at` seconds. `columns` holds
-    each stored measure by its key; `asked` says who asked for it, and since when.
+    each stored measure by its key; `asked` says who asked for it, and since when. `judgements` and
+    `overruled` hold what people gave criteria, as a `Batch` does.
     """
 
     receipts: np.ndarray
@@ -113,9 +114,27 @@ class Everything:
     alike: tuple[Alike, ...]
     columns: Mapping[str, StoredColumn]
     asked: Mapping[str, tuple[Asked, ...]] = field(default_factory=dict)
+    judgements: Mapping[str, np.ndarray] = field(default_factory=dict)
+    overruled: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.theme)
+
+    def only(self, wanted: np.ndarray) -> Everything:
+        """The same of the proposals (not observations) among `wanted` rows (a mask), in their order."""
+        kept = wanted & self.is_proposal
+        ends = np.concatenate(([0], np.cumsum(kept)))
+        alike = tuple(
+            dataclasses.replace(one, rows=slice(int(ends[one.rows.start]), int(ends[one.rows.stop])))
+            for one in self.alike
+        )
+        return dataclasses.replace(
+            self, receipts=self.receipts[kept], theme=self.theme[kept], geometry=self.geometry[kept],
+            is_proposal=self.is_proposal[kept], measured_at=self.measured_at[kept], alike=alike,
+            columns={key: column.part(kept) for key, column in self.columns.items()},
+            judgements={key: points[kept] for key, points in self.judgements.items()},
+            overruled={key: codes[kept] for key, codes in self.overruled.items()},
+        )  # fmt: skip
 
     def batch(self, rows: slice, layers: Mapping[str, LayerFact], keys: Iterable[str]) -> Batch:
         """Some rows as scoring takes them; a measure that is not stored has no answers."""
@@ -124,7 +143,9 @@ class Everything:
         return Batch(
             self.theme[rows], self.geometry[rows], self.is_proposal[rows],
             {key: self.columns[key].part(rows) if key in self.columns else nothing for key in keys},
-            layers, {},
+            layers,
+            {key: points[rows] for key, points in self.judgements.items()},
+            {key: codes[rows] for key, codes in self.overruled.items()},
         )  # fmt: skip
 
 

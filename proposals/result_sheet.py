@@ -58,6 +58,7 @@ def sheet(outcome: Outcome, telling: Teller, now: datetime | None = None) -> str
         body += [
             f'<p class="total">{escape(told)}</p>',
             f'<p class="quiet">{escape(criteria)} ({escape(outcome.criteria.version)})</p>',
+            *(f"<p><strong>{escape(said)}</strong></p>" for said in [telling.overruled(score.results)] if said),
             f"<h2>{escape(translate(N_('Gates')))}</h2>", *_gates(outcome, telling),
             f"<h2>{escape(translate(N_('Scored criteria')))}</h2>", *_scored(outcome, telling),
         ]  # fmt: skip

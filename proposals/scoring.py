@@ -10,13 +10,14 @@ Rules of every set, beside its own numbers:
 - a sketch never vetoes: measured on an *indicative* layer, "fail" becomes "person";
 - a value within its layer's accuracy of the limit (`low`..`high` spans it) is "person";
 - a missing fact is "not_assessed"; its weight is shared out and the coverage says so;
+- what a planner overruled counts as they said; what was computed stays beside it;
 - an observation gets no recommendation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -59,6 +60,7 @@ REASONS = {
     "scored": N_("The value function turns {value} into {score} points of 100."),
     "capped": N_("The score is capped at {cap}: {class}."),
     "judged": N_("A planner gave {score} points of 100."),
+    "overruled": N_("A planner overruled what was computed."),
 }
 _HOLDS, _BREAKS, _ACCURACY, _INDICATIVE, _MISSING, _ASKS, _NOTED = range(7)
 _GATE_REASONS = ("holds", "breaks", "accuracy", "indicative", "missing", "asks", "noted")
@@ -84,6 +86,26 @@ class Subject:
     theme: str
     geometry: str
     kind: str = "observation"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person gave one criterion of one proposal: points 0..100, or for a gate a verdict.
+
+    For a judged criterion that is its score; for another it overrules what was computed. `on_value` is the
+    value that was measured when it was given, `role` the role of who gave it, `at` when (ISO 8601).
+    """
+
+    points: float | None = None
+    verdict: str | None = None
+    reason: str = ""
+    role: str = ""
+    at: str = ""
+    on_value: float | str | None = None
+
+    def told(self) -> dict[str, str]:
+        """What a result says of it."""
+        return {"reason": self.reason, "role": self.role, "at": self.at}
 
 
 @dataclass(frozen=True)
@@ -154,7 +176,9 @@ class Batch:
     """Many proposals with their measures, all measured on the same layer versions.
 
     `theme` and `geometry` are positions in THEMES and GEOMETRIES. `columns` holds a `Column` for
-    each measure key; `judgements` an array of 0..100 or NaN for each judged criterion.
+    each measure key; `judgements` an array of the points 0..100 that a person gave a criterion,
+    `overruled` one of the verdicts (codes of VERDICTS) given a gate, NaN where nobody did; `given` holds
+    both in full, row by row, for results that say them.
     """
 
     theme: np.ndarray
@@ -163,6 +187,8 @@ class Batch:
     columns: Mapping[str, Column]
     layers: Mapping[str, LayerFact]
     judgements: Mapping[str, np.ndarray]
+    overruled: Mapping[str, np.ndarray] = field(default_factory=dict)
+    given: Sequence[Mapping[str, Given]] = ()
 
     def __len__(self) -> int:
         return len(self.theme)
@@ -181,21 +207,32 @@ def batch(
     measures: Sequence[Mapping[str, Mapping[str, Any] | None]],
     layers: Mapping[str, LayerFact],
     keys: Iterable[str],
-    judgements: Sequence[Mapping[str, float]] | None = None,
+    given: Sequence[Mapping[str, Given]] | None = None,
 ) -> Batch:
     """Turn proposals and their measured answers (in the same order) into arrays."""
-    judged = judgements or [{}] * len(subjects)
-    judged_keys = {key for given in judged for key in given}
+    judged = given or [{}] * len(subjects)
     return Batch(
         theme=np.array([THEMES.index(subject.theme) for subject in subjects], dtype=np.int8),
         geometry=np.array([GEOMETRIES.index(subject.geometry) for subject in subjects], dtype=np.int8),
         is_proposal=np.array([subject.kind == "proposal" for subject in subjects], dtype=bool),
         columns={key: Column([answers.get(key) for answers in measures]) for key in keys},
         layers=layers,
-        judgements={
-            key: np.array([given.get(key, np.nan) for given in judged], dtype=float) for key in judged_keys
-        },
+        judgements=_arrays(judged, lambda one: one.points),
+        overruled=_arrays(judged, lambda one: None if one.verdict is None else VERDICTS.index(one.verdict)),
+        given=judged,
     )
+
+
+def _arrays(
+    rows: Sequence[Mapping[str, Given]], number: Callable[[Given], float | None]
+) -> dict[str, np.ndarray]:
+    """What some rows were given, as an array over all rows for each criterion; NaN for nothing."""
+    found: dict[str, np.ndarray] = {}
+    for position, row in enumerate(rows):
+        for key, one in row.items():
+            if (said := number(one)) is not None:
+                found.setdefault(key, np.full(len(rows), np.nan))[position] = said
+    return found
 
 
 @dataclass(frozen=True)
@@ -204,7 +241,8 @@ class Evaluation:
 
     `verdicts` (codes of VERDICTS; NOT_ASKED), `reasons` and `thresholds` have a row for each gate;
     `asked`, `scores` (NaN where not assessed) and `shares` (of the assessed weight) a row for each
-    weighted criterion. `total` is NaN where nothing could be scored.
+    weighted criterion. `total` is NaN where nothing could be scored. What a person overruled is in them;
+    `computed` holds what was computed of the criteria that were overruled somewhere.
     """
 
     verdicts: np.ndarray
@@ -216,6 +254,7 @@ class Evaluation:
     total: np.ndarray
     coverage: np.ndarray
     recommendation: np.ndarray
+    computed: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -230,16 +269,18 @@ class Decided:
 
 def decide(criteria: CriteriaSet, many: Batch) -> Decided:
     """Verdicts, totals and recommendations of a whole batch; no JSON, no loops over rows."""
-    verdicts = [_reach(gate, many).verdicts for gate in criteria.gates]
-    return _decided(criteria, many, verdicts, (_score(criterion, many) for criterion in criteria.weighted))
+    verdicts = [_overruled(gate.key, many, _reach(gate, many).verdicts) for gate in criteria.gates]
+    return _decided(criteria, many, verdicts, (_given_or_computed(c, many) for c in criteria.weighted))
 
 
 def evaluate(criteria: CriteriaSet, many: Batch) -> Evaluation:
     """What `decide` says, with the reason of each verdict and the score and share of each criterion."""
     size = len(many)
     gates = [_reach(gate, many) for gate in criteria.gates]
-    scores = [_score(criterion, many) for criterion in criteria.weighted]
-    decided = _decided(criteria, many, [gate.verdicts for gate in gates], scores)
+    scores = [_given_or_computed(criterion, many) for criterion in criteria.weighted]
+    pairs = list(zip(criteria.gates, gates, strict=True))
+    verdicts = [_overruled(gate.key, many, reached.verdicts) for gate, reached in pairs]
+    decided = _decided(criteria, many, verdicts, scores)
     stacked = _stacked(scores, size, float)
     given = np.array([[criterion.weight] for criterion in criteria.weighted]).reshape(-1, 1)
     weights = np.where(np.isnan(stacked), 0.0, given)
@@ -256,6 +297,12 @@ def evaluate(criteria: CriteriaSet, many: Batch) -> Evaluation:
         total=decided.total,
         coverage=decided.coverage,
         recommendation=decided.recommendation,
+        computed={
+            gate.key: reached.verdicts
+            for gate, reached in pairs
+            if gate.key in many.overruled
+        }
+        | {c.key: _score(c, many) for c in criteria.scored if c.key in many.judgements},
     )
 
 
@@ -378,7 +425,23 @@ def _reached_by_number(
     return reached, unsure
 
 
+def _overruled(key: str, many: Batch, verdicts: np.ndarray) -> np.ndarray:
+    """The verdicts of a gate, those that a person gave in the place of computed ones."""
+    said = many.overruled.get(key)
+    if said is None:
+        return verdicts
+    return np.where(np.isnan(said) | (verdicts == NOT_ASKED), verdicts, said).astype(np.int8)
+
+
 # -- scores --------------------------------------------------------------------------------
+
+
+def _given_or_computed(criterion: Scored | Judged, many: Batch) -> np.ndarray:
+    """Scores as `_score`, those that a person gave in the place of computed ones."""
+    score, said = _score(criterion, many), many.judgements.get(criterion.key)
+    if said is None or isinstance(criterion, Judged):
+        return score
+    return np.where(_asked(criterion, many) & ~np.isnan(said), said, score)
 
 
 def _score(criterion: Scored | Judged, many: Batch) -> np.ndarray:
@@ -439,11 +502,11 @@ def score_one(
     subject: Subject,
     measures: Mapping[str, Mapping[str, Any] | None],
     layers: Mapping[str, LayerFact],
-    judgements: Mapping[str, float] | None = None,
+    given: Mapping[str, Given] | None = None,
 ) -> Score:
     """One proposal against one set: a batch of one, so every path gives the same numbers."""
     keys = {criterion.spec.key for criterion in (*criteria.gates, *criteria.scored)}
-    many = batch([subject], [measures], layers, keys, [judgements or {}])
+    many = batch([subject], [measures], layers, keys, [given or {}])
     return next(iter(score_many(criteria, many)))
 
 
@@ -455,6 +518,8 @@ def score_many(criteria: CriteriaSet, many: Batch) -> Iterator[Score]:
     keys = [criterion.key for criterion in criteria.criteria]
     totals, coverages = evaluation.total.tolist(), evaluation.coverage.tolist()
     for index, answers in enumerate(zip(*rows, strict=True) if rows else [()] * len(many)):
+        if many.given and many.given[index]:
+            answers = [_as_given(evaluation, many, index, *pair) for pair in zip(keys, answers, strict=True)]
         yield Score(
             total=None if totals[index] != totals[index] else totals[index],
             coverage=coverages[index],
@@ -517,6 +582,36 @@ def _results_of_weighted(
             strict=True,
         )
     ]
+
+
+def _as_given(
+    evaluation: Evaluation, many: Batch, index: int, key: str, result: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """A result with what a person said of it: a judgement, or an override beside what was computed."""
+    given = many.given[index].get(key)
+    # A set may ask by the same key for another kind of answer than the one it was given for.
+    if given is None or result is None or (given.verdict is None) == (result["kind"] == "gate"):
+        return result
+    if result["kind"] == "judged":
+        return result | {"judgement": given.told()}
+    computed = evaluation.computed[key][index].item()
+    if result["kind"] == "gate":
+        was = {"verdict": VERDICTS[computed], "reason": result["reason"]}
+    else:
+        was = {"score": None if computed != computed else round(computed, _TOTAL_DECIMALS)}
+    older = not _same_value(given.on_value, result["value"])
+    return result | {"reason": "overruled", "computed": was, "override": given.told() | {
+        "older": older, **({"on_value": given.on_value} if older else {})}}  # fmt: skip
+
+
+#: Values that differ by less were measured alike.
+_SAME_VALUE = 1e-6
+
+
+def _same_value(one: float | str | None, other: float | str | None) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return abs(one - other) <= _SAME_VALUE * max(1.0, abs(one), abs(other))
+    return one == other
 
 
 def _measured_on(criterion: Gate | Scored, many: Batch) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from masterplan.uats import uat_names
 from proposals import receipts
 from proposals.criteria import CriteriaSet
 from proposals.criteria_store import in_force, stored_set
+from proposals.judgements import given_to
 from proposals.limits import count_in
 from proposals.measures import GEOMETRIES
 from proposals.measuring import Candidate, LayersChanging, measure_one, score_measured, sets_in_use, store_one
@@ -225,7 +226,7 @@ def measure_and_score(
     try:
         with connection.begin_nested():
             measured = measure_one(connection, candidate, sets.values())
-            score = score_measured(measured, criteria)
+            score = score_measured(measured, criteria, given_to(connection, [proposal_id]).get(proposal_id))
             store_one(connection, proposal_id, measured, criteria, score)
     except LayersChanging:
         log.info("layers change while proposal %s is measured; left to the worker", proposal_id)

@@ -18,6 +18,7 @@ from masterplan.database import transaction
 from masterplan.jobs import Handler, Progress, enqueue
 from proposals import limits
 from proposals.measuring import mark_stale, measure_all, measure_what_changed, score_all
+from proposals.neighbours import LINES_CHANGED, mark_ending_near
 from proposals.submitting import SCORE_PENDING
 
 #: The job that measures and scores every proposal again.
@@ -106,6 +107,12 @@ def _layer_changed(payload: dict[str, Any], progress: Progress) -> None:
     score_pending(progress)
 
 
+def _lines_changed(payload: dict[str, Any], progress: Progress) -> None:
+    with _bulk_transaction() as connection:
+        mark_ending_near(connection, payload)
+    score_pending(progress)
+
+
 def _score_pending(_: dict[str, Any], progress: Progress) -> None:
     score_pending(progress)
 
@@ -117,6 +124,7 @@ def _score_all(_: dict[str, Any], progress: Progress) -> None:
 #: What this package does of the jobs in the table.
 HANDLERS: dict[str, Handler] = {
     LAYER_CHANGED: _layer_changed,
+    LINES_CHANGED: _lines_changed,
     SCORE_PENDING: _score_pending,
     SCORE_ALL: _score_all,
     **limits.HANDLERS,

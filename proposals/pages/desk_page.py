@@ -36,7 +36,7 @@ from proposals.filters import (
     ProposalFilter,
     from_dict,
 )
-from proposals.pages import consultation, deciding, explanation, history, moderation, result
+from proposals.pages import consultation, deciding, explanation, history, judging, moderation, result
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -391,6 +391,7 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
         deciding.offer(view, outcome)
         explanation.offer(view, outcome, "desk", view.actor, has_map=True)
         result.standing(view, outcome)
+        judging.form(view, outcome)
         history.show(view, view.actor, outcome.proposal_id)
 
 

@@ -19,7 +19,7 @@ EVENT_NAMES = {
     "proposal_moderated": N_("{before} → {after}"),
     "proposal_withdrawn": N_("withdrawn by its author"),
     "proposal_linked": N_("made of an observation"),
-    "assessment_made": N_("a judged criterion was assessed"),
+    "assessment_made": N_("a criterion was judged or overruled"),
     "decision_published": N_("decision published"),
     "decision_reopened": N_("decision reopened"),
     "decision_recommend": N_("decision recommended"),

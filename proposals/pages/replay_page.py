@@ -19,6 +19,7 @@ from proposals import replay_data
 from proposals.criteria import CriteriaSet, Gate, Judged, Scored
 from proposals.criteria_store import in_force
 from proposals.measures import GEOMETRIES
+from proposals.pages import ranks
 from proposals.pages.form import THEME_NAMES
 from proposals.pages.result import RECOMMENDATION_BADGES, VERDICT_BADGES, measured
 from proposals.replaying import (
@@ -62,6 +63,7 @@ def show(view: View) -> None:
     told = flips(everything, standing_under(everything, criteria), standing_under(everything, changed))
     _counts(view, told, everything)
     _lists(view, told, criteria)
+    ranks.show(view, everything, changed)
 
 
 # -- what is changed -----------------------------------------------------------------------

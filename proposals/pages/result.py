@@ -16,7 +16,7 @@ from masterplan.pages.shell import View
 from masterplan.place import place
 from proposals.criteria import CriteriaSet, Criterion, Gate, Scored
 from proposals.explaining import MEASURED_WORDS, measured_on
-from proposals.pages import explanation
+from proposals.pages import explanation, judging, related
 from proposals.scoring import Score, explain
 from proposals.submitting import Outcome
 
@@ -95,6 +95,7 @@ def standing(view: View, outcome: Outcome) -> None:
     _scores(view, outcome.criteria, outcome.score.results)
     explanation.show(view, outcome)
     _measured_on(view, outcome)
+    related.show(view, outcome)
 
 
 def _total(view: View, outcome: Outcome, score: Score) -> None:
@@ -107,6 +108,7 @@ def _total(view: View, outcome: Outcome, score: Score) -> None:
             st.caption(view(N_("Observations get no recommendation: this says how the place stands, not what"
                                " is decided.")))  # fmt: skip
         st.caption(_coverage(view, score.coverage))
+        judging.overruled(view, score.results)
 
 
 def _coverage(view: View, coverage: float) -> str:
@@ -146,6 +148,7 @@ def _gates(view: View, criteria: CriteriaSet, results: Mapping[str, Mapping[str,
 def _gate(view: View, gate: Gate, result: Mapping[str, Any]) -> None:
     st.markdown(f"{badge(view, VERDICT_BADGES, result['verdict'])} **{plain(gate.question[view.language])}**")
     st.caption(plain(" ".join(_sentences(view, gate, result))))
+    judging.given(view, gate, result)
     if result.get("layer"):
         st.caption(plain(_against(view, result)))
 
@@ -221,6 +224,7 @@ def _scored(view: View, criterion: Criterion, result: Mapping[str, Any]) -> None
             contribution=number(share * score, 1, view.language),
         )))  # fmt: skip
     st.caption(plain(" · ".join(_how(view, criterion, result))))
+    judging.given(view, criterion, result)
 
 
 def _how(view: View, criterion: Criterion, result: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,7 @@ def test_the_contract_has_these_commands():
         "layers derive green-access", "criteria list",
         "criteria check", "criteria load", "criteria publish", "criteria retire", "criteria replay",
         "proposals import", "proposals score", "proposals export", "proposals rank", "proposals explain",
+        "proposals judge", "proposals relations",
         "demo clear", "demo seed", "worker", "serve",
         "limits list", "limits set",
         "users grant", "users revoke", "users disable", "users enable", "users list",

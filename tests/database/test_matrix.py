@@ -185,6 +185,12 @@ ERRANDS: tuple[tuple[str, ...], ...] = (
      f"INSERT INTO masterplan.proposal_link (proposal_id, origin_id) VALUES ({_OTHERS}, {_OTHERS} + 1)"),
     ("anyone reads the link of what they see", _VISITOR,
      f"SELECT 1 FROM masterplan.proposal_link WHERE origin_id = {_OTHERS}"),
+    ("anyone reads what was given to what they see, and why", _VISITOR,
+     f"SELECT value, reason, role FROM masterplan.assessment WHERE proposal_id = {_OTHERS}"),
+    ("the measurer counts what was given", MEASURER_OF_A,
+     f"SELECT value FROM masterplan.assessment WHERE proposal_id = {_MEASURED}"),
+    ("the command line judges", SYSTEM, "INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason)"
+     f" VALUES ({_ONE}, 'coherence', 1, 'abc')"),
     ("the system reads assessments", SYSTEM, "SELECT 1 FROM masterplan.assessment"),
     ("the system reads published decisions", SYSTEM, "SELECT 1 FROM masterplan.decision"),
     ("the system reads steps of decisions", SYSTEM, "SELECT 1 FROM masterplan.decision_step"),
@@ -257,6 +263,11 @@ MUST_NOT: tuple[tuple[str, ...], ...] = (
     ("a planner assesses in another's name", Actor(Role.PLANNER),
      "INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason, account)"
      f" VALUES ({_ONE}, 'coherence', 1, 'abc', 1)"),
+    ("the command line judges in a person's name", SYSTEM,
+     "INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason, account)"
+     f" VALUES ({_ONE}, 'coherence', 1, 'abc', 1)"),
+    ("anyone reads what was given to what they do not see", Actor(Role.VISITOR, session="another"),
+     f"SELECT value FROM masterplan.assessment WHERE proposal_id = {_OTHERS}"),
     ("a planner decides in another's name", Actor(Role.PLANNER),
      "INSERT INTO masterplan.decision_step (proposal_id, action, outcome, reason_ro, reason_en, person)"
      f" VALUES ({_ONE}, 'recommend', 'reject', 'abc', 'abc', '1')"),
@@ -308,7 +319,8 @@ _PREPARED = (
     _A_PROPOSAL.format(demo="true"),
     "INSERT INTO masterplan.job (kind) VALUES ('score_pending'), ('layer_changed')",
     "INSERT INTO masterplan.session_role (session_id, role) VALUES ('somebody else', 'planner')",
-    f"INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason) SELECT {_ONE}, 'coherence', 1, 'abc'",
+    *(f"INSERT INTO masterplan.assessment (proposal_id, criterion, value, reason) SELECT {which}, 'coherence', 1, 'abc'"
+      f" WHERE {which} IS NOT NULL" for which in (_ONE, _OTHERS, _MEASURED)),
     *(f"INSERT INTO masterplan.decision (proposal_id, outcome, reason_ro, reason_en, reason_keys, redirected_to,"
       " departure, criteria_set, received_at) SELECT id, 'reject', 'abc', 'abc', '{}', '', '', criteria_set, created_at"
       f" FROM masterplan.proposal WHERE {which}" for which in (f"id = {_OTHERS}", "receipt = 'published'")),

@@ -141,13 +141,14 @@ def test_one_submission_shows_all_with_its_contact_and_can_be_hidden(open_page, 
 def test_a_reason_begun_for_one_submission_is_not_there_for_the_next(open_page, empty):
     first, second = (brought(title).receipt for title in ("Prima", "A doua"))
     app = open_page("desk", Role.PLANNER, cod=first)
-    app.text_area[0].set_value("!!")
+    app.text_area(key=f"desk_reason_{first}").set_value("!!")
     app.button(key="desk_hidden").click().run()
-    assert app.error and [area.value for area in app.text_area] == ["!!"], "too short, and kept to go on with"
+    reasons = [area.value for area in app.text_area if area.key.startswith("desk_reason_")]
+    assert app.error and reasons == ["!!"], "too short, and kept to go on with"
     app.query_params["cod"] = second
     checked(app.run())
     assert plain("A doua") in shown(app)
-    assert [area.value for area in app.text_area] == [""]
+    assert [area.value for area in app.text_area if area.key.startswith("desk_reason_")] == [""]
 
 
 def test_the_map_is_mounted_once_and_its_click_opens_the_nearest(open_page, fake_map, empty):

@@ -7,6 +7,7 @@ import pytest
 from masterplan.actors import SYSTEM, Role
 from masterplan.database import transaction
 from proposals import replay_data, seeding
+from proposals.criteria import THEMES
 from proposals.criteria_store import in_force
 from proposals.replaying import flips, standing_under, with_point, with_threshold, with_weight
 from tests.pages.helpers import checked, shown
@@ -77,3 +78,23 @@ def test_a_weight_a_threshold_and_a_point_flip_what_the_replay_says(open_page, s
     checked(app.slider[0].set_value(60.0).run())
     found = told(lambda rules: with_point(rules, "public_transport", 2, 1000, 60))
     assert figures(app) == expected(found) and len(found.moved) > 0
+
+
+def test_ranks_are_shown_with_their_intervals_in_a_drawing_and_a_table(open_page, seeded):
+    app = open_page("replay", Role.PLANNER)
+    assert not app.dataframe or "Interval 5–95 %" not in app.dataframe[-1].value.columns
+    checked(app.selectbox(key="ranks_theme").set_value("mobility").run(timeout=60))
+    with transaction(SYSTEM) as connection:
+        rules, everything = in_force(connection), replay_data.load(connection).everything
+    best = standing_under(everything, rules)
+    number = THEMES.index("mobility")
+    expected = {
+        receipt: int(rank)
+        for receipt, rank, theme in zip(everything.receipts.tolist(), best.rank, everything.theme, strict=True)
+        if rank and theme == number
+    }
+    table = app.dataframe[-1].value
+    assert dict(zip(table["Cod"], table["Poziție"], strict=True)) == expected
+    for rank, interval in zip(table["Poziție"], table["Interval 5–95 %"], strict=True):
+        low, high = map(int, interval.split("–"))
+        assert 1 <= low <= high <= len(expected) and low - 1 <= rank <= high + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from proposals.comparing import compare
 from proposals.explaining import Teller
 from proposals.replaying import with_weight
-from proposals.scoring import LayerFact, Subject, score_one
+from proposals.scoring import Given, LayerFact, Subject, score_one
 from tests.unit.test_scoring import SHIPPED, _shipped_answers, layer_facts, subjects
 
 NAMES = {"stormwater": "Acumulare", "transport_stops": "Stații", "uat": "UAT-uri", "heat": "Abatere"}
@@ -22,12 +23,13 @@ LAYERS = {
     "uat": LayerFact(1, False, 5.0),
 }
 SITE = Subject("development", "polygon", "proposal")
+JUDGED = Given(80, reason="PUG, p. 12", role="planner", at="2026-11-24T04:00:00+00:00")
 
 
-def told(key: str, answer: dict | None, language: str = "en", layers=LAYERS, subject=SITE, judgements=None) -> str:
+def told(key: str, answer: dict | None, language: str = "en", layers=LAYERS, subject=SITE, given=None) -> str:
     criterion = SHIPPED.criterion(key)
     measures = {} if key == "coherence" else {criterion.spec.key: answer}
-    score = score_one(SHIPPED, subject, measures, layers, judgements)
+    score = score_one(SHIPPED, subject, measures, layers, given)
     return Teller(language, NAMES, DATES).sentence(criterion, score.results[key])
 
 
@@ -95,7 +97,7 @@ def test_what_is_missing_is_said_and_what_a_planner_judged():
     assert "layer “Stații”, not loaded" in told("public_transport", {"value": 3}, layers={})
     assert "Not assessed yet: a planner judges this one" in told("coherence", None)
     assert "A planner judged it; 80 points of 100 at 100.0 % of the weight add 80.0 points" in told(
-        "coherence", None, judgements={"coherence": 80}
+        "coherence", None, given={"coherence": JUDGED}
     )
 
 
@@ -123,9 +125,9 @@ def test_a_change_is_said_with_before_after_cause_and_points():
 @given(subjects, _shipped_answers(), _shipped_answers(), layer_facts, st.none() | st.floats(0, 100))
 @pytest.mark.parametrize("language", ["ro", "en"])
 def test_whatever_comes_is_told(language, subject, answers, others, layers, judgement):
-    judgements = {} if judgement is None else {"coherence": judgement}
+    judged = {} if judgement is None else {"coherence": replace(JUDGED, points=judgement)}
     telling = Teller(language, NAMES, DATES)
-    before = score_one(SHIPPED, subject, answers, layers, judgements)
+    before = score_one(SHIPPED, subject, answers, layers, judged)
     for sentence in telling.sentences(SHIPPED, before.results):
         assert sentence.endswith(".") and "{" not in sentence and "None" not in sentence and "nan" not in sentence
     assert len(telling.sentences(SHIPPED, before.results)) == len(before.results)
