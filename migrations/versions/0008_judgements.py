@@ -15,7 +15,7 @@ from masterplan.actors import Role
 from masterplan.database import role_of
 
 revision = "0008"
-down_revision = "0012"
+down_revision = "0011"
 
 PEOPLE = ", ".join(role_of(role) for role in (Role.VISITOR, Role.STAKEHOLDER, Role.UAT))
 SYSTEM, MEASURER = role_of(Role.SYSTEM), role_of(Role.MEASURER)
