@@ -112,8 +112,8 @@ def _public(view: View, decision: Published) -> None:
 def _reasons(view: View, reason: Mapping[str, str], departure: str, redirected_to: str) -> None:
     if redirected_to:
         st.markdown(f"**{view(N_('Redirected to:'))}** {plain(redirected_to)}")
-    st.markdown(f"**{view(N_('Reasons'))}**")
-    st.markdown("\n".join(f"- {plain(line)}" for line in reason[view.language].split("\n")))
+    lines = "\n".join(f"- {plain(line)}" for line in reason[view.language].split("\n"))
+    st.markdown(f"**{view(N_('Reasons'))}**\n{lines}")
     if departure:
         st.markdown(f"**{view(N_('Why it departs from what the criteria recommend:'))}** {plain(departure)}")
 

@@ -92,13 +92,14 @@ def _days(view: View, figures: Figures) -> str:
 def _groups(view: View, heading: str, column: str, groups: Sequence[Figures], words: Callable[[str], str]) -> None:
     st.subheader(view(heading), anchor=False)
     c = Outcome
+    # The first columns are those that a narrow screen shows; numbers as words, so that all stand alike.
     st.table({
         view(column): [plain(words(g.group)) for g in groups],
-        view(N_("Decided")): [g.decided for g in groups],
         view(N_("Rate of integration")): [_rate(view, g) for g in groups],
-        view(N_("Changes asked for")): [g.counts[c.CHANGES] for g in groups],
-        view(N_("Redirected")): [g.counts[c.REDIRECT] for g in groups],
         view(N_("Median days")): [_days(view, g) for g in groups],
+        view(N_("Decided")): [str(g.decided) for g in groups],
+        view(N_("Changes asked for")): [str(g.counts[c.CHANGES]) for g in groups],
+        view(N_("Redirected")): [str(g.counts[c.REDIRECT]) for g in groups],
     }, hide_index=True)  # fmt: skip
 
 
