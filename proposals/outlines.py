@@ -52,7 +52,13 @@ def all_kept(bind: Binds, specs: Iterable[MeasureSpec]) -> str:
 
 
 def keep(connection: Connection, specs: Iterable[MeasureSpec]) -> None:
-    """Have the database make the outlines of these measures that it does not keep yet."""
+    """Have the database make the outlines of these measures that it does not keep yet.
+
+    In one order: two who ask at the same moment then wait for each other instead of blocking each other.
+    """
     bind = Binds()
     missing = _missing(bind, outlines_of(specs))
-    connection.execute(text(f"SELECT masterplan.make_outline(o.layer, o.filter::jsonb) FROM {missing}"), bind.values)
+    connection.execute(text(
+        "SELECT masterplan.make_outline(o.layer, o.filter::jsonb)"
+        f" FROM (SELECT o.layer, o.filter FROM {missing} ORDER BY o.layer, o.filter) o"
+    ), bind.values)  # fmt: skip

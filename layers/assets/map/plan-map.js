@@ -18,6 +18,15 @@ window.masterplan = (() => {
   function start(leafletMap, packed) {
     map = plan.map = leafletMap;
     plan.config = unpack(packed);
+    keepSizeWhileHidden();
+  }
+
+  /** While the page is drawn anew its frames may have no size for a moment: a map that followed would have jumped after. */
+  function keepSizeWhileHidden() {
+    const { invalidateSize } = map, box = map.getContainer();
+    map.invalidateSize = function (...given) {
+      return box.clientWidth && box.clientHeight ? invalidateSize.apply(this, given) : this;
+    };
   }
 
   /** The rest of the start, once the page has said its language. */
@@ -316,7 +325,7 @@ window.masterplan = (() => {
     if (isLaidOut() && !map.getBounds().contains([lat, lon])) map.panTo([lat, lon], { animate: false });
   }
 
-  /** While the page is drawn anew its frames may have no size for a moment: then nothing lies in the map, and its middle is a corner. */
+  /** A map that never had a size holds no place, and its middle is a corner. */
   function isLaidOut() {
     const { x, y } = map.getSize();
     return x > 0 && y > 0;
