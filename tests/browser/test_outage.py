@@ -82,6 +82,34 @@ def test_the_app_starts_without_its_database_and_finds_it_when_it_is_there(
     assert until(server, "/healthz", 200)["status"] == "ok"
 
 
+def test_the_health_names_a_view_that_cannot_be_read(server: Server):
+    with database.owner_transaction() as connection:
+        connection.execute(text(
+            "CREATE VIEW api.broken_view AS SELECT 'a'::text AS id, 1 / (length(current_user) - length(current_user))"
+            " AS n, ST_SetSRID(ST_MakePoint(1, 1), 3844)::geometry(Point, 3844) AS geom"
+        ))  # fmt: skip
+        connection.execute(text("ALTER VIEW api.broken_view OWNER TO masterplan_public"))
+        connection.execute(text("GRANT SELECT ON api.broken_view TO masterplan_ogc"))
+    try:
+        named = until_views(server, {"broken_view": "The view api.broken_view cannot be read (22012)."})
+        assert named["status"] == "ok", "the rest is served"
+    finally:
+        with database.owner_transaction() as connection:
+            connection.execute(text("DROP VIEW api.broken_view"))
+    until_views(server, {})
+
+
+def until_views(server: Server, broken: dict[str, str], seconds: float = 60) -> dict:
+    """The answer of /healthz once it names these views and no others."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        health = until(server, "/healthz", 200)
+        if health["broken_views"] == broken:
+            return health
+        time.sleep(0.25)
+    raise AssertionError(f"/healthz still says {health['broken_views']}")
+
+
 def test_a_failure_that_nobody_foresaw_is_a_sentence_and_goes_to_the_log(
     server: Server, page: Page, watched: Watched, database_name: str
 ):
