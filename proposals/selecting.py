@@ -23,17 +23,19 @@ from sqlalchemy import (
     any_,
     cast,
     func,
+    or_,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from masterplan.errors import NotFound
+from masterplan.errors import InputError, NotFound
 from masterplan.formats import LOCAL_TIME
 from masterplan.language import N_
 from masterplan.place import WGS84_SRID, place
 from masterplan.tables import feature, measurement, proposal, score
 from masterplan.uats import uat_names as uats_on_the_map
+from proposals import receipts
 from proposals.filters import Box, CriterionCondition, GateCondition, Known, ProposalFilter, from_dict
 
 #: A proposal with its score by its own criteria set. PostgreSQL leaves the join out where nothing needs it.
@@ -82,9 +84,17 @@ def _midnight(day: date) -> datetime:
 
 
 def _says(word: str) -> ColumnElement[bool]:
-    """The word stands in the title, the description or the receipt; no character is a wildcard."""
+    """The word stands in the title or the description, no character a wildcard; or it is the whole receipt."""
     # As an array: the planner does not know how many will say it, and each is looked up by its number.
-    return proposal.c.id == any_(func.array(select(func.masterplan.saying(cast(word, Text))).scalar_subquery()))
+    saying = func.array(select(func.masterplan.saying(cast(word, Text))).scalar_subquery())
+    return or_(proposal.c.id == any_(saying), proposal.c.receipt == _as_receipt(word))
+
+
+def _as_receipt(word: str) -> str:
+    try:
+        return receipts.normalise(word)
+    except InputError:
+        return word
 
 
 def _answered(gate: GateCondition) -> ColumnElement[bool]:

@@ -159,10 +159,11 @@ _EDITION = "(SELECT id FROM masterplan.edition ORDER BY status = 'draft' DESC, i
 _INSERT = text(f"""
     INSERT INTO masterplan.proposal (receipt, submission_key, kind, channel, source_event, author_kind, theme,
         title, description, geom, uat, on_behalf_of, budget_lei, documentation_stage, attributes, criteria_set,
-        edition, session)
+        edition, session, account)
     SELECT :receipt, :submission_key, :kind, :channel, :source_event, :author_kind, :theme,
         :title, :description, g.geom, ({_UAT}), :on_behalf_of, CAST(:budget_lei AS numeric),
-        :documentation_stage, CAST(:attributes AS jsonb), :criteria_set, {_EDITION}, :session
+        :documentation_stage, CAST(:attributes AS jsonb), :criteria_set, {_EDITION}, :session,
+        CASE WHEN :channel = 'online' THEN masterplan.acting_account() END
     FROM (SELECT ST_Transform(ST_GeomFromWKB(:wkb, {WGS84_SRID}), CAST(:storage_srid AS integer)) AS geom
           OFFSET 0) g
     ON CONFLICT DO NOTHING
@@ -194,7 +195,8 @@ def _insert(connection: Connection, checked: Checked, actor: Actor, criteria_set
         "on_behalf_of": given.on_behalf_of, "budget_lei": given.budget_lei,
         "documentation_stage": given.documentation_stage,
         "attributes": orjson.dumps(dict(given.attributes)).decode(),
-        "criteria_set": criteria_set, "session": actor.session,
+        # What came by letter is not its own who typed it in.
+        "criteria_set": criteria_set, "session": actor.session if given.channel == "online" else "",
     }).rowcount == 1  # fmt: skip
 
 
@@ -309,12 +311,12 @@ _STAGED_NAMES = tuple(column.split()[0] for column in _STAGED.split(", "))
 _INSERT_STAGED = text(f"""
     INSERT INTO masterplan.proposal (submission_key, receipt, kind, status, channel, source_event, author_kind,
         theme, title, description, geom, uat, on_behalf_of, budget_lei, documentation_stage, attributes,
-        criteria_set, edition, demo, created_at, updated_at)
+        criteria_set, edition, demo, created_at, updated_at, account)
     SELECT s.submission_key, s.receipt, s.kind, s.status, s.channel, s.source_event, s.author_kind,
         s.theme, s.title, s.description, g.geom, u.uat,
         CASE WHEN :demo AND s.kind = 'proposal' THEN u.uat ELSE s.on_behalf_of END,
         s.budget_lei, s.documentation_stage, s.attributes,
-        :criteria_set, {_EDITION}, :demo, coalesce(s.created_at, now()), coalesce(s.created_at, now())
+        :criteria_set, {_EDITION}, :demo, coalesce(s.created_at, now()), coalesce(s.created_at, now()), NULL
     FROM staged_proposal s
     CROSS JOIN LATERAL (SELECT ST_Transform(s.geom, CAST(:storage_srid AS integer)) AS geom OFFSET 0) g
     CROSS JOIN LATERAL (SELECT ({_UAT}) AS uat OFFSET 0) u

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -24,7 +28,8 @@ from masterplan.accounts import (
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.database import transaction
 from masterplan.errors import Forbidden, InputError, NotFound
-from masterplan.settings import settings
+from masterplan.settings import PROJECT_ROOT, settings
+from proposals.submitting import Submission, submit
 from tests.command_line import run, run_process
 
 pytestmark = pytest.mark.database
@@ -290,21 +295,85 @@ def test_a_ticket_acts_as_its_account_does_at_this_moment():
     refused(SESSION_ENDED, accounts.actor_of_ticket, number, NOW, "s", NOW + 2)
 
 
-def test_a_public_process_makes_nobody_staff(monkeypatch: pytest.MonkeyPatch):
+@contextmanager
+def in_the_public_process() -> Iterator[None]:
+    database.dispose()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MASTERPLAN_PROCESS", "public")
+            settings.cache_clear()
+            yield
+    finally:
+        database.dispose()
+        settings.cache_clear()
+
+
+def test_a_public_process_makes_nobody_staff():
     ana = signed_in()
     accounts.grant("ana@example.org", Role.PLANNER, (), SYSTEM)
     assert (acting(ana).role, acting(ana).elsewhere) == (Role.PLANNER, None)
-    database.dispose()
-    monkeypatch.setenv("MASTERPLAN_PROCESS", "public")
-    settings.cache_clear()
-    try:
+    with in_the_public_process():
         assert (acting(ana).role, acting(ana).elsewhere) == (Role.STAKEHOLDER, Role.PLANNER)
         with pytest.raises(ProgrammingError), transaction(VISITOR) as connection:
             connection.execute(text("SELECT 1 FROM masterplan.account"))
-    finally:
-        database.dispose()
-        monkeypatch.undo()
-        settings.cache_clear()
+
+
+def test_a_sign_in_forged_through_the_public_login_takes_no_invitation_of_the_team():
+    """Whoever can run SQL in that process can say any identity and any address, verified or not."""
+    accounts.grant("ana@example.org", Role.ADMINISTRATOR, (), SYSTEM)
+    with in_the_public_process():
+        signed_in(sub="forged")
+    assert acting(somebody(sub="forged")).role is Role.STAKEHOLDER
+    assert acting(signed_in(sub="really ana")).role is Role.ADMINISTRATOR, "the invitation waited for her"
+
+
+def test_an_address_said_through_the_public_login_is_not_verified():
+    known = signed_in(sub="known", email="known@example.org")
+    with in_the_public_process():
+        signed_in(sub="forged")
+        signed_in(sub="known", email="known@example.org", iat=NOW + 1)
+        refused(SESSION_ENDED, accounts.actor_of_ticket, acting(known).user, NOW, "s", NOW + 2)
+    assert accounts.grant("ana@example.org", Role.PLANNER, (), SYSTEM), "invited, not granted to the forged account"
+    assert not accounts.grant("known@example.org", Role.PLANNER, (), SYSTEM), "the team's process verified it"
+    with in_the_public_process():
+        accounts.sign_in(somebody(sub="known", email="boss@example.org", iat=NOW + 2), now=NOW + 3)
+    assert accounts.grant("boss@example.org", Role.PLANNER, (), SYSTEM), "another address is not verified with it"
+
+
+def test_a_representative_is_invited_through_the_public_login_too():
+    accounts.grant("ana@example.org", Role.UAT, (MIROSLAVA,), SYSTEM)
+    with in_the_public_process():
+        assert (acting(signed_in()).role, acting(somebody()).uats) == (Role.UAT, (MIROSLAVA,))
+
+
+def not_public_for(actor: Actor) -> int:
+    with transaction(actor) as connection:
+        return connection.scalar(text("SELECT count(*) FROM masterplan.proposal WHERE NOT public"))
+
+
+def test_letters_are_not_their_own_who_typed_them_in():
+    """Not in the account and not in the browser session, when the role is taken; nor those typed in long ago."""
+    ana = signed_in()
+    accounts.grant("ana@example.org", Role.PLANNER, (), SYSTEM)
+    typed = Submission(
+        submission_key=uuid4(), kind="observation", theme="water", title="Din scrisoare", description="",
+        geometry={"type": "Point", "coordinates": [27.567, 47.179]},
+    )  # fmt: skip
+    submit(typed, acting(ana))
+    submit(replace(typed, submission_key=uuid4(), channel="letter", source_event="registratura"), acting(ana))
+    assert not_public_for(acting(ana)) == 2
+    accounts.revoke("ana@example.org", SYSTEM)
+    assert not_public_for(acting(ana)) == 1, "her own"
+    with database.owner_transaction() as connection:
+        connection.execute(text("ALTER TABLE masterplan.proposal NO FORCE ROW LEVEL SECURITY"))
+        connection.execute(text("UPDATE masterplan.proposal SET account = :user, session = 'a session'"),
+                           {"user": int(acting(ana).user)})  # fmt: skip
+        connection.execute(text("ALTER TABLE masterplan.proposal FORCE ROW LEVEL SECURITY"))
+    assert not_public_for(acting(ana)) == 2, "as it was stored before the migration"
+    migration = runpy.run_path(str(PROJECT_ROOT / "migrations" / "versions" / "0012_sign_in_and_search.py"))
+    with database.owner_transaction() as connection:
+        connection.execute(text(migration["LETTERS"]))
+    assert not_public_for(acting(ana)) == 1
 
 
 # -- the command line ------------------------------------------------------------------------
