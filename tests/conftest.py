@@ -64,10 +64,11 @@ def _run_id() -> str:
     return os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
 
 
-def _administer(statement: str) -> None:
+def _administer(*statements: str) -> None:
     engine = create_engine(database.admin_url().set(database="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
 
 
@@ -104,16 +105,24 @@ def _fill_template() -> None:
 
 
 @contextmanager
-def _clone(name: str, template: str) -> Iterator[str]:
+def cloned(name: str, template: str) -> Iterator[str]:
+    """A clone of the template for as long as the block runs; nothing is pointed at it."""
     with _alone("clone"):
-        _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        _administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy")
-        for statement in database_grants(name):
-            _administer(statement)
-    use_database(name)
+        _administer(
+            f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy",
+            *database_grants(name),
+        )
     yield name
-    database.dispose()
     _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def _clone(name: str, template: str) -> Iterator[str]:
+    with cloned(name, template):
+        use_database(name)
+        yield name
+        database.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
 
 from masterplan.settings import PROJECT_ROOT
+from tests.browser.sockets import watching
+from tests.conftest import cloned
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 #: WebGL by software; nothing of the browser's own talks to the network.
@@ -48,6 +51,8 @@ class Server:
     port: int
     log: Path
     pid: int = 0
+    #: What it listened on and spoke to while it started; see `sockets.py`.
+    sockets: set = field(default_factory=set)
 
     @property
     def address(self) -> str:
@@ -94,6 +99,19 @@ def server(database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     yield running
     process.terminate()
     process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def shared_server(template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for every test that asks nothing of the database and minds no row of another's."""
+    with cloned(f"s_{os.getpid()}", template_database) as name:
+        log = tmp_path_factory.mktemp("server") / "server.log"
+        process, running = start_server(name, log, MASTERPLAN_DEMO="1")
+        with watching(process.pid) if sys.platform == "linux" else nullcontext(set()) as running.sockets:
+            wait_for(running, process)
+        yield running
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.fixture(scope="session")
@@ -172,6 +190,10 @@ def click_at(page: Page, lon: float, lat: float) -> None:
 
 def choose_role(page: Page, role: str) -> None:
     choose(page, "Rol", role)
+    if role == "planificator":
+        # Theirs alone: with it the page has been drawn for the role, and a click is no longer taken back.
+        expect(page.get_by_role("link", name="Criterii: ce ar fi dacă")).to_be_attached()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def choose(page: Page, label: str, option: str) -> None:

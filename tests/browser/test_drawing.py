@@ -11,8 +11,8 @@ DOUBLE_CLICK_GUARD_MS = 80
 LINE = [(27.55, 47.15), (27.57, 47.16), (27.59, 47.15)]
 
 
-def test_a_finished_line_takes_the_place_of_the_clicked_point(page: Page, server: Server):
-    page.goto(server.address)
+def test_a_finished_line_takes_the_place_of_the_clicked_point(page: Page, shared_server: Server):
+    page.goto(shared_server.address)
     frame = map_of(page)
     click_at(page, 27.60, 47.18)
     expect(page.get_by_text("Ce este aici")).to_be_visible()
@@ -28,7 +28,7 @@ def test_a_finished_line_takes_the_place_of_the_clicked_point(page: Page, server
     page.get_by_role("textbox", name="Titlu").fill("Pistă pe mal")
     page.get_by_role("textbox", name="Descriere").fill("Două capete care nu se leagă.")
     page.get_by_role("button", name="Trimite și vezi rezultatul").click()
-    expect(page.get_by_text("Se leagă la ambele capete de rețea?")).to_be_visible()
+    expect(page.get_by_text("Se leagă la ambele capete de rețea?", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="Înapoi la hartă").click()
     expect(page.get_by_text("Alegeți un loc")).to_be_visible()

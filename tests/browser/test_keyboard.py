@@ -38,8 +38,8 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
-def test_the_whole_story_without_a_mouse(page: Page, server: Server):
-    page.goto(server.address)
+def test_the_whole_story_without_a_mouse(page: Page, shared_server: Server):
+    page.goto(shared_server.address)
     map_of(page)
     settled(page)
     tab_to(page, "Coordonate")

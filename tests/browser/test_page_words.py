@@ -5,8 +5,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Server, choose_role
 
 
-def test_what_streamlit_says_itself_is_romanian_too(page: Page, server: Server):
-    page.goto(f"{server.address}/analiza")
+def test_what_streamlit_says_itself_is_romanian_too(page: Page, shared_server: Server):
+    page.goto(f"{shared_server.address}/analiza")
     choose_role(page, "planificator")
     themes = page.get_by_role("combobox", name="Temă").first
     themes.click()
@@ -22,8 +22,8 @@ def test_what_streamlit_says_itself_is_romanian_too(page: Page, server: Server):
     expect(page.get_by_role("navigation", name="App pages")).to_be_attached()
 
 
-def test_what_people_wrote_is_left_alone(page: Page, server: Server):
-    page.goto(f"{server.address}/propune")
+def test_what_people_wrote_is_left_alone(page: Page, shared_server: Server):
+    page.goto(f"{shared_server.address}/propune")
     field = page.get_by_role("textbox", name="Unde? Coordonate, câte un punct pe rând")
     field.fill("Search")
     field.press("Control+Enter")
