@@ -253,7 +253,8 @@ def test_the_lock_is_held_for_the_commit_only():
     row = text(
         "INSERT INTO masterplan.proposal (receipt, submission_key, kind, channel, author_kind, theme, title,"
         " description, geom, criteria_set, edition, session) VALUES ('lock', gen_random_uuid(),"
-        " 'observation', 'online', 'citizen', 'water', 'Abc', '', ST_SetSRID(ST_MakePoint(695000, 632000), 3844), 'v0', 1, 'a visitor''s browser')"
+        " 'observation', 'online', 'citizen', 'water', 'Abc', '',"
+        " ST_SetSRID(ST_MakePoint(695000, 632000), 3844), 'v0', 1, 'a visitor''s browser')"
     )
     with transaction(VISITOR) as connection:
         connection.execute(row)
