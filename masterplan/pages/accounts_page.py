@@ -11,7 +11,7 @@ from masterplan.accounts import Account
 from masterplan.actors import Role
 from masterplan.errors import MasterplanError
 from masterplan.language import N_
-from masterplan.pages.plain import plain
+from masterplan.pages.plain import cell, plain
 from masterplan.pages.shell import View, run_page, uat_names
 from masterplan.pages.sign_in import ROLE_NAMES
 from masterplan.permissions import Operation, Thing, may
@@ -55,6 +55,7 @@ def _table(view: View, people: list[Account], names: Mapping[str, str]) -> None:
         view(N_("State")): [view(STATES[p.state]) for p in people],
         view(N_("Signs in through")): [p.issuer for p in people],
     }
+    columns = {name: [cell(words) for words in said] for name, said in columns.items()}
     configured = {name: st.column_config.TextColumn(name) for name in columns}
     st.dataframe(columns, hide_index=True, column_config=configured, key="accounts_table")
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from masterplan.formats import moment, number, quantity, short_day
 from masterplan.language import N_
-from masterplan.pages.plain import plain
+from masterplan.pages.plain import cell, plain
 from masterplan.pages.shell import View
 from proposals.pages.form import AUTHOR_NAMES, CHANNEL_NAMES, STAGE_NAMES, THEME_NAMES
 from proposals.selecting import ProposalDetails, ProposalRow
@@ -65,7 +65,7 @@ def table(view: View, rows: Sequence[ProposalRow], columns: Sequence[Column], ke
     if any(row.demo for row in rows):
         st.caption(view(N_("Rows marked “demonstration” are made up, not submitted by anyone.")))
     st.dataframe(
-        {view(column.name): [column.words(view, row) for row in rows] for column in columns},
+        {view(column.name): [cell(column.words(view, row)) for row in rows] for column in columns},
         hide_index=True, key=key, on_select=on_select, selection_mode="single-row", row_height=_ROW_PX,
         height=_HEADER_PX + _ROW_PX * min(len(rows), most_rows) + 2,
         column_config={

@@ -138,6 +138,16 @@ def test_one_submission_shows_all_with_its_contact_and_can_be_hidden(open_page, 
     assert status_of(outcome.receipt) == "hidden"
 
 
+@pytest.mark.parametrize("page", ["desk", "register"])
+def test_no_title_of_a_table_is_a_formula_once_downloaded(open_page, empty, page: str):
+    """A spreadsheet computes a cell of a CSV file that begins with one of these (OWASP, CSV injection)."""
+    for title in ("=HYPERLINK(1)", "+4074", "-2+3", "@SUM(A1)"):
+        brought(title)
+    titles = list(open_page(page, Role.PLANNER).dataframe[0].value["Titlu"])
+    assert len(titles) == 4 and not any(title[0] in "=+-@" for title in titles)
+    assert {title[1:] for title in titles} == {"=HYPERLINK(1)", "+4074", "-2+3", "@SUM(A1)"}
+
+
 def test_a_reason_begun_for_one_submission_is_not_there_for_the_next(open_page, empty):
     first, second = (brought(title).receipt for title in ("Prima", "A doua"))
     app = open_page("desk", Role.PLANNER, cod=first)
