@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     process: Literal["staff", "public"] = "staff"
     #: Where the team's pages are, for those of the team who sign in on the public's.
     team_address: HttpUrl | None = None
+    #: Where the public's pages are: links and QR codes shown by the team lead there.
+    public_address: HttpUrl | None = None
     #: The provider of sign-in, unless Streamlit's secrets.toml has one: all four or none (`docs/sign-in.md`).
     sign_in_metadata_url: str | None = None
     sign_in_client_id: str | None = None

@@ -15,6 +15,7 @@ from masterplan.formats import moment, number
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, act_now
+from masterplan.settings import settings
 from proposals import consultations
 from proposals.consultations import Consultation
 
@@ -145,8 +146,8 @@ def _ended(view: View, ended: list[Consultation]) -> None:
 
 
 def address_of(code: str) -> str | None:
-    """The map's address with the code, as this browser reaches us; None where that is not known."""
-    here = urlsplit(st.context.url or "")
+    """The public map's address with the code, else as this browser reaches us; None where that is not known."""
+    here = urlsplit(str(settings().public_address or st.context.url or ""))
     return f"{here.scheme}://{here.netloc}/?{urlencode({PARAMETER: code})}" if here.netloc else None
 
 

@@ -14,6 +14,7 @@ from masterplan import demonstration
 from masterplan.actors import SYSTEM, Actor, Role
 from masterplan.database import owner_transaction, transaction
 from masterplan.pages.plain import plain
+from masterplan.settings import settings
 from proposals import consultations
 from proposals.pages import consultation
 from proposals.submitting import moderation_of
@@ -252,6 +253,17 @@ def test_who_is_no_planner_any_more_ends_no_session(open_page):
     press(app, f"session_close_{code}")
     assert next(each.open for each in all_sessions() if each.code == code)
     assert [error.value for error in app.error] == [plain("Numai echipa masterplanului poate face aceasta.")]
+
+
+def test_the_link_of_a_session_leads_to_the_public_s_pages(monkeypatch: pytest.MonkeyPatch):
+    """The team opens it under a name of its own, which people in the hall may not reach."""
+    monkeypatch.setenv("MASTERPLAN_PUBLIC_ADDRESS", "https://harta.example.ro")
+    settings.cache_clear()
+    try:
+        assert consultation.address_of("K7MQ-2XTB") == "https://harta.example.ro/?sesiune=K7MQ-2XTB"
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 def test_the_qr_code_is_a_picture_made_here_of_the_link():
