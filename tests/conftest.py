@@ -31,6 +31,16 @@ from masterplan.settings import settings  # noqa: E402
 # Servers that tests open in this process listen on loopback only.
 demonstration.listening_on("127.0.0.1")
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a test needs is said by its folder."""
+    for item in items:
+        folder = item.path.relative_to(PROJECT_ROOT / "tests").parts[0]
+        if folder != "unit":
+            item.add_marker(pytest.mark.database)
+        if folder == "browser":
+            item.add_marker(pytest.mark.browser)
+
+
 TEMPLATE = "masterplan_template"
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
