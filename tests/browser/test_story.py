@@ -40,6 +40,11 @@ def test_from_a_click_to_a_file_that_equals_the_database(page: Page, server: Ser
     assert (stored["lon"], stored["lat"]) == (
         _near(27.587), _near(47.151)), "the place that was clicked"  # fmt: skip
 
+    page.reload()
+    map_of(page)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert _stored(receipt)["count"] == 1, "loading the page again sends nothing again"
+
     choose_role(page, "planificator")
     page.get_by_role("link", name="Analiză și decizie").click()
     expect(page.get_by_role("heading", name="Analiză și decizie")).to_be_visible()
