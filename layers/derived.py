@@ -154,8 +154,9 @@ class Regions:
 def regions(codes: np.ndarray, grid: Grid, smallest_cells: int = 1, smooth_cells: float = 0.75) -> Regions:
     """Cut a raster of classes (uint8, 0 is none) into connected regions, neighbours by an edge.
 
-    Regions of fewer than `smallest_cells` cells are given to their largest neighbour first, if that has as many. The steps of their
-    outlines are smoothed together, within `smooth_cells` of a cell, so that neighbours go on sharing their edges.
+    Regions of fewer than `smallest_cells` cells are given to their largest neighbour first, if that has as many.
+    The steps of their outlines are smoothed together, within `smooth_cells` of a cell, so that neighbours go on
+    sharing their edges.
     """
     from rasterio.features import shapes, sieve
     from scipy.ndimage import label

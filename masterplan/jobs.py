@@ -77,9 +77,10 @@ class Stopped(Exception):
 def enqueue(
     connection: Connection, kind: str, payload: dict[str, Any] | None = None, after_s: float = 0
 ) -> None:
-    """Leave a job for the worker, due after so many seconds. The same jobs that wait together are done together, when one is claimed.
+    """Leave a job for the worker, due after so many seconds.
 
-    Not sooner: a twin seen here may be done before this transaction ends, without what it brings.
+    The same jobs that wait together are done together, when one is claimed. Not sooner: a twin seen
+    here may be done before this transaction ends, without what it brings.
     """
     connection.execute(_ENQUEUE, {"kind": kind, "payload": payload or {}, "after_s": after_s})
 

@@ -1,7 +1,7 @@
 """Who may do what: the one table that the documentation shows and the tests walk, through the database and the pages.
 
 The locks themselves are grants and policies of the database (`migrations/versions/0007_roles.py`,
-`0010_corrections.py`); pages ask here only to know what to offer. "Own" is what this browser submitted
+`0008_corrections.py`); pages ask here only to know what to offer. "Own" is what this browser submitted
 without signing in, or whose tracking code is in hand; for who is signed in, also what their account
 submitted; for a representative also what is proposed for their UATs. What an account submitted is
 seen by its code, and changed by that account alone.

@@ -1,6 +1,6 @@
 """The decision on a proposal as a state machine: who may do what, in which state, and what comes of it.
 
-Pure. `RULES` is the one table: `docs/decisions.md` shows it, the database keeps it (`0011_decisions`), pages offer
+Pure. `RULES` is the one table: `docs/decisions.md` shows it, the database keeps it (`0010_decisions`), pages offer
 what it allows, and a test walks every role, standing, state and action through all of them.
 """
 

@@ -1,6 +1,6 @@
 """Stale by a neighbour: which lines are measured again when a public mobility line appears, changes or disappears.
 
-A trigger of the database leaves the job, whoever did it (migration 0008). `network_continuity` alone reads the
+A trigger of the database leaves the job, whoever did it (migration 0011). `network_continuity` alone reads the
 lines of others, and only within its tolerance of a line's ends.
 """
 

@@ -1,6 +1,6 @@
 """The registry, and proposals made of observations.
 
-The database gives the numbers, one a submission, without a gap, from 1 each year (`0011_decisions`).
+The database gives the numbers, one a submission, without a gap, from 1 each year (`0010_decisions`).
 """
 
 from __future__ import annotations

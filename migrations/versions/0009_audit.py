@@ -12,7 +12,7 @@ from masterplan.actors import Role
 from masterplan.database import role_of
 
 revision = "0009"
-down_revision = "0010"
+down_revision = "0008"
 
 PLANNER, ADMINISTRATOR = role_of(Role.PLANNER), role_of(Role.ADMINISTRATOR)
 PEOPLE = ", ".join(role_of(role) for role in (Role.VISITOR, Role.STAKEHOLDER, Role.UAT))

@@ -9,7 +9,7 @@ from alembic import op
 from masterplan.database import PUBLIC_APP_ROLE
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -14,8 +14,8 @@ from alembic import op
 from masterplan.actors import Role
 from masterplan.database import role_of
 
-revision = "0008"
-down_revision = "0011"
+revision = "0011"
+down_revision = "0010"
 
 PEOPLE = ", ".join(role_of(role) for role in (Role.VISITOR, Role.STAKEHOLDER, Role.UAT))
 SYSTEM, MEASURER = role_of(Role.SYSTEM), role_of(Role.MEASURER)

@@ -9,7 +9,7 @@ from alembic import op
 from masterplan.actors import Role
 from masterplan.database import role_of
 
-revision = "0010"
+revision = "0008"
 down_revision = "0007"
 
 VISITOR, STAKEHOLDER, UAT = role_of(Role.VISITOR), role_of(Role.STAKEHOLDER), role_of(Role.UAT)

@@ -9,7 +9,7 @@ from alembic import op
 from masterplan.actors import Role
 from masterplan.database import EVERYONE, GATE_ROLE, OGC_ROLE, PUBLIC_ROLE, role_of
 
-revision = "0011"
+revision = "0010"
 down_revision = "0009"
 
 STAFF = f"{role_of(Role.PLANNER)}, {role_of(Role.ADMINISTRATOR)}"
