@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import random
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from sqlalchemy import text
@@ -57,6 +58,10 @@ def something_to_look_at(server: Server) -> None:
     """A page without any submission has fewer fields to forge."""
     for publish in (True, False):
         helpers.brought(publish=publish)
+    deadline = time.monotonic() + 60
+    # Right after its start the server still reads the collections.
+    while ask(f"{server.address}/ogc/")[0] == 503 and time.monotonic() < deadline:
+        time.sleep(0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,18 @@ def nothing_is_stored(server: Server) -> Iterator[None]:
     assert brought() == before
 
 
+def expected_of(path: str) -> int:
+    """Two pages take any language and any code; all else is refused, by the door before anything reads it."""
+    if path.startswith(("/?", "/map/style.json")):
+        return 200
+    if path.startswith("/staff/export"):
+        return 403
+    address, _, query = path.partition("?")
+    if {"..", "\0"} & set(re.split("/|(\0)", unquote(address))):
+        return 400
+    return 400 if query and address.startswith("/ogc/") else 404
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_a_forged_address_is_refused_in_words(server: Server, seed: int) -> None:
     choose = random.Random(seed)
@@ -73,8 +90,7 @@ def test_a_forged_address_is_refused_in_words(server: Server, seed: int) -> None
     path = re.sub(r"\{number\}", lambda _: quote(choose.choice(NUMBERS)), path)
     path = re.sub(r"\{text\}", lambda _: quote(choose.choice(TEXTS), safe="%"), path)
     status, body = ask(server.address + path)
-    # 503 only while the server has just started to read the collections of /ogc.
-    assert status in (200, 204, 400, 403, 404, 414, 422) or (status == 503 and path.startswith("/ogc")), path
+    assert status == expected_of(path), path
     assert not TRACES.search(body), path
 
 
@@ -111,6 +127,12 @@ def forged_state(widget: str, choose: random.Random) -> WidgetState:
     return state
 
 
+#: The last words of every page.
+DISCLAIMER = b"MasterPlanul Metropolitan are caracter orientativ"
+#: What decides who looks at the page, and in which language.
+SIDEBAR = ("language_switch", "role_switch", "uat_switch")
+
+
 def send_forged(page: PageClient, address: str, widget_states: list[WidgetState]) -> None:
     message = BackMsg()
     message.rerun_script.page_name = address
@@ -124,7 +146,10 @@ def send_forged(page: PageClient, address: str, widget_states: list[WidgetState]
     ("ce-ar-fi-daca", "planificator", "-replay_"),
 ])  # fmt: skip
 def test_forged_page_values_leave_the_page_standing(server: Server, address: str, role: str, widget: str) -> None:
-    """Three rounds a page, each with every widget forged; then the page still opens for the next person."""
+    """Six widgets forged one at a time, then all at once; and the page still opens for the next person.
+
+    Streamlit itself ends the run where a value is of another type than its widget's; the person reads a sentence then.
+    """
     choose = random.Random(address + role)
     with page_client(server.address) as page:
         page.open(address)
@@ -137,10 +162,13 @@ def test_forged_page_values_leave_the_page_standing(server: Server, address: str
             page.run_again()
         known = widgets(page.frames)
         assert any(widget in each for each in known), "there is something to forge"
-        for _ in range(3):
-            send_forged(page, address, [forged_state(widget, choose) for widget in known])
+        # With an honest sidebar, so that what is forged reaches the page itself.
+        own = [each for each in known if not each.endswith(SIDEBAR)]
+        for alone in choose.sample(own, min(6, len(own))):
+            send_forged(page, address, [forged_state(alone, choose)])
+        send_forged(page, address, [forged_state(each, choose) for each in known])
     assert not TRACES.search(b"".join(page.frames))
     with page_client(server.address) as next_page:
         next_page.open(address)
     sent = b"".join(next_page.frames)
-    assert b"MasterPlanul Metropolitan are caracter orientativ" in sent, server.log.read_text()[-3000:]
+    assert DISCLAIMER in sent, server.log.read_text()[-3000:]
