@@ -14,6 +14,7 @@ from functools import cache
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from masterplan import cluster
 from masterplan.actors import VISITOR, Actor, Role
@@ -40,6 +41,7 @@ OWNER_ROLE = "masterplan_owner"
 _CONNECT_TIMEOUT_S = 3
 
 DATABASE_AWAY = N_("The database cannot be reached. It is tried again by itself; nothing is lost.")
+DATABASE_BUSY = N_("Very many people are here at once, and no connection is free. Try again in a moment.")
 
 
 def admin_url() -> URL:
@@ -129,6 +131,8 @@ def _begin(engine: Engine) -> Iterator[Connection]:
         connection = engine.connect()
     except OperationalError as away:
         raise Unavailable(DATABASE_AWAY) from away
+    except PoolTimeout as busy:
+        raise Unavailable(DATABASE_BUSY) from busy
     with connection:
         try:
             with connection.begin():

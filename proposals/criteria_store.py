@@ -25,7 +25,7 @@ NOT_DRAFT = N_(
     "The criteria set {version} is already in use ({status}) and cannot change: proposals were judged by it."
     " Give the changed criteria a new version."
 )
-NONE_IN_FORCE = N_("No criteria set is in force. Load one: masterplan criteria load FILE")
+NONE_IN_FORCE = N_("No criteria set is in force; the masterplan's team loads one (masterplan criteria load FILE).")
 UNREADABLE = N_("The file cannot be read: {detail}.")
 
 

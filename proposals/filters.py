@@ -248,11 +248,12 @@ def _faults(name: str, fault: MasterplanError) -> list[tuple[str, MasterplanErro
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterable[tuple[str, MasterplanError]]:
-    for low, high in (("min_score", "max_score"), ("since", "until")):
+    for low, high, words in (
+        ("min_score", "max_score", N_("The lowest score lies above the highest: nothing can match.")),
+        ("since", "until", N_("The first day lies after the last: nothing can match.")),
+    ):
         if values.get(low) is not None and values.get(high) is not None and values[low] > values[high]:
-            yield high, MasterplanError(
-                N_("{high} lies before {low}: nothing can match."), low=values[low], high=values[high]
-            )
+            yield high, MasterplanError(words)
 
 
 def _one_of(known: Iterable[str]) -> Callable[[Any], str]:

@@ -176,7 +176,8 @@ def _print_json(facts: Any) -> None:
 def _with_filters(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the filter options of `proposals export`; they reach it as `**filters`."""
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    shared = [p for p in inspect.signature(export, eval_str=True).parameters.values() if p.name != "output"]
+    exported = inspect.signature(export, eval_str=True).parameters.values()
+    shared = [p for p in exported if p.name not in ("output", "explain")]
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(annotation=inspect.get_annotations(function, eval_str=True)[p.name]) for p in own] + shared
     )

@@ -46,7 +46,7 @@ MODERATED = ("published", "hidden")
 NOT_FOUND = N_("There is no submission with the tracking code {receipt}, or it is not shown any more.")
 UNKNOWN_UAT = N_("There is no UAT with the SIRUTA code {siruta} on the map.")
 REFUSED = N_("The submission {receipt} was not published, or is not public any more. The reason given: {reason}")
-REASON_NEEDED = N_("Say why, in 3 to {most} characters: who submitted it reads the reason.")
+REASON_NEEDED = N_("Say why, in 3 to {most} characters: who submitted it reads the reason, and whoever has the code.")
 STAFF_ONLY = N_("Only the masterplan's team may do this.")
 CHANGED_MEANWHILE = N_("“{title}” was changed or withdrawn while you read it. Nothing was done; read it again.")
 

@@ -57,13 +57,14 @@ def _table(view: View, people: list[Account], names: Mapping[str, str]) -> None:
     }
     columns = {name: [cell(words) for words in said] for name, said in columns.items()}
     configured = {name: st.column_config.TextColumn(name) for name in columns}
-    st.dataframe(columns, hide_index=True, column_config=configured, key="accounts_table")
+    st.dataframe(columns, hide_index=True, column_config=configured, key="accounts_table",
+                 alt=view(N_("Accounts and invitations")))  # fmt: skip
 
 
 def _grant(view: View, names: Mapping[str, str]) -> None:
     with st.form("accounts_grant"):
         st.markdown(f"**{view(N_('Give a role'))}**")
-        who = st.text_input(view(N_("E-mail address")), key="accounts_who", max_chars=254)
+        who = st.text_input(view(N_("E-mail address, or number of an account")), key="accounts_who", max_chars=254)
         role = st.selectbox(view(N_("Role")), accounts.GRANTED, format_func=lambda r: view(ROLE_NAMES[r]),
                             key="accounts_role")  # fmt: skip
         uats = st.multiselect(view(N_("UATs they speak for")), list(names), format_func=names.get, key="accounts_uats",

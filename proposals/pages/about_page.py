@@ -19,6 +19,7 @@ from masterplan.formats import day, number, quantity
 from masterplan.language import N_
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
+from masterplan.pages.sign_in import provider_configured
 from masterplan.settings import PROJECT_ROOT
 
 #: The member lists that the zone is the union of.
@@ -203,6 +204,19 @@ def _members(view: View) -> None:
 # -- privacy and accessibility -------------------------------------------------------------
 
 
+_WITHOUT_ACCOUNTS = (
+    N_("**Other servers:** none. Map, fonts and scripts come from this server; your address goes to nobody else."),
+)
+_WITH_ACCOUNTS = (
+    N_("**Account, if you sign in:** the sign-in service tells us your name, your e-mail address, its own address and"
+       " the number it knows you by; they are kept with your role. You see yours, administrators see name and address,"
+       " nobody else. What you submit while signed in is linked to your account, which is never published. A cookie"
+       " keeps you signed in, for 30 days at most."),
+    N_("**Other servers:** only the sign-in service, and only when you sign in: your browser goes there. Map, fonts and"
+       " scripts come from this server; your address goes to nobody else."),
+)  # fmt: skip
+
+
 def _privacy(view: View) -> None:
     _paragraphs(
         view,
@@ -214,9 +228,13 @@ def _privacy(view: View) -> None:
         N_("**Tracking code:** who holds it can see the result of that submission. Keep it as you keep a receipt."),
         N_("**Your browser session:** a random name that lasts until you close the page lets you see what you submitted"
            " yourself. It is stored with the submission and says nothing about you."),
-        N_("**Cookies:** only those that Streamlit, the software of these pages, needs to answer your browser. No"
-           " statistics, no advertising."),
-        N_("**Other servers:** none. Map, fonts and scripts come from this server; your address goes to nobody else."),
+        N_("**Network:** so that nobody floods the register, submissions are counted for each network. Your address is"
+           " not stored; a keyed digest of it is, for about an hour, and cannot be turned back."),
+        N_("**Cookies:** only what these pages need to answer your browser: those of Streamlit, their software, and the"
+           " name of the process that serves you, where there are several. No statistics, no advertising."),
+        *(_WITH_ACCOUNTS if provider_configured() else _WITHOUT_ACCOUNTS),
+        N_("**Moderation:** if a submission is not published or is hidden, the reason is kept with it; whoever has its"
+           " tracking code can read it."),
         N_("**Your rights:** you see, correct or withdraw what you submitted in the register, with the tracking code,"
            " until it is decided on; after that, or to have your e-mail address deleted, write to the masterplan's team"
            " and name the code."),

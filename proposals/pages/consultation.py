@@ -115,8 +115,8 @@ def _open(view: View, each: Consultation) -> None:
         picture, words = st.columns([2, 3])
         link = address_of(each.code)
         with picture:
-            st.image(qr_code(link or each.code), width=_QR_PX,
-                     caption=view(N_("QR code of the session {code}"), code=each.code))  # fmt: skip
+            named = view(N_("QR code of the session {code}"), code=each.code)
+            st.image(qr_code(link or each.code), width=_QR_PX, caption=named, alt=named)
         with words:
             st.caption(view(N_("Code")))
             st.markdown(f"## {each.code}")

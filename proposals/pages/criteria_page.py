@@ -313,7 +313,7 @@ def _value_function(view: View, criterion: Scored) -> None:
     st.table({view(N_("Measured")): [value for value, _ in rows], view(N_("Score")): [score for _, score in rows]},
              border="horizontal")  # fmt: skip
     if function.points:
-        st.image(_curve(function.points, function.scale), width=260)
+        st.image(_curve(function.points, function.scale), width=260, alt="")
         between = N_("Between the values in proportion to the logarithm; beyond them, flat.")
         if function.scale == "linear":
             between = N_("Between the values in proportion; beyond them, flat.")

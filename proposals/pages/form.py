@@ -12,7 +12,7 @@ from layers.catalogue import catalogue
 from masterplan.actors import VISITOR, Role
 from masterplan.coordinates import parse_point
 from masterplan.database import transaction
-from masterplan.errors import InputError
+from masterplan.errors import InputError, MasterplanError
 from masterplan.language import N_
 from masterplan.origins import ORIGIN_HEADER
 from masterplan.pages.plain import plain
@@ -20,10 +20,10 @@ from masterplan.pages.shell import View, uat_names
 from masterplan.place import place
 from proposals.criteria import THEME_NAMES, THEMES
 from proposals.limits import TooMany
-from proposals.locating import locate_typed
+from proposals.locating import locate_all_typed
 from proposals.pages import explanation, result
 from proposals.pages.consultation import code_at_hand, keep
-from proposals.submission import CONSENT
+from proposals.submission import CONSENT, MAX_VERTICES
 from proposals.submitting import Submission, submit
 
 AUTHOR_NAMES = {
@@ -159,6 +159,8 @@ def _who_proposes(view: View, named) -> tuple[str, str | None]:
     if view.actor.role is Role.UAT:
         names = uat_names()
         mine = [code for code in names if code in view.actor.uats]
+        if not mine:
+            raise MasterplanError(UAT_NOT_ON_THE_MAP, codes=", ".join(sorted(view.actor.uats)))
         code = mine[0]
         if len(mine) > 1:
             code = st.selectbox(view(N_("On behalf of")), mine, format_func=names.get, key=named("behalf"))
@@ -233,6 +235,12 @@ def _channel(view: View, named) -> tuple[str, str]:
     return channel, event
 
 
+UAT_NOT_ON_THE_MAP = N_(
+    "The UAT you speak for (SIRUTA {codes}) is not on the map of the zone. Tell the masterplan's team."
+)
+TOO_MANY_POINTS = N_(
+    "{count} points are too many; a submission has at most {most}. Leave out what the shape can spare."
+)
 OTHER_ORDER = N_(
     "Read with the easting first: with the northing first, as X and Y go in Stereo 70, the place would lie outside"
     " the map of the zone. Check it on the map or in the result."
@@ -247,11 +255,14 @@ def typed_geometry(typed: str) -> tuple[dict[str, Any], bool]:
     Raises
     ------
     MasterplanError
-        When a line is not a point in Romania.
+        When a line is not a point in Romania, or they are more than a submission may have.
     """
-    points = [parse_point(line) for line in typed.splitlines() if line.strip()]
+    lines = [line for line in typed.splitlines() if line.strip()]
+    if len(lines) > MAX_VERTICES:
+        raise MasterplanError(TOO_MANY_POINTS, count=len(lines), most=MAX_VERTICES)
+    points = [parse_point(line) for line in lines]
     with transaction(VISITOR) as connection:
-        located = [locate_typed(connection, point, place()) for point in points]
+        located = locate_all_typed(connection, points, place())
     swapped = any(in_other_order for _, in_other_order in located)
     positions = [[found.lon, found.lat] for found, _ in located]
     if len(positions) == 1:

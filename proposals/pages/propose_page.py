@@ -10,6 +10,10 @@ from masterplan.pages.plain import plain
 from masterplan.pages.shell import View, run_page
 from proposals.pages import form
 from proposals.pages.consultation import arrive
+from proposals.submission import MAX_VERTICES
+
+#: Room for the points that a submission may have, forty characters each.
+_MOST_CHARACTERS = 40 * MAX_VERTICES
 
 
 def show(view: View) -> None:
@@ -23,6 +27,7 @@ def show(view: View) -> None:
 def _steps(view: View) -> None:
     typed = st.text_area(
         view(N_("Where? Coordinates, one point a line")), height=120, key="propose_points",
+        max_chars=_MOST_CHARACTERS,
         help=view(N_("One point makes a point, several a line; if the last repeats the first, an area. Decimal"
                      " degrees (latitude, longitude) or Stereo 70 metres, X=630000 Y=695000 (X is north).")),
         placeholder="47.1585, 27.6014",

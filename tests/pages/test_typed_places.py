@@ -6,7 +6,10 @@ import pytest
 from pyproj import Transformer
 
 from masterplan.coordinates import STEREO70_SRID
+from masterplan.errors import MasterplanError
 from masterplan.language import translator
+from proposals import locating
+from proposals.pages import form
 from proposals.pages.form import OTHER_ORDER, typed_geometry
 from tests.pages.helpers import HOSTILE, checked, shown
 
@@ -59,3 +62,21 @@ def test_without_the_map_each_line_is_read_the_same_way(open_page):
     assert geometry["coordinates"][0] == pytest.approx([LON, LAT], abs=1e-8)
     assert geometry["coordinates"][1] == pytest.approx([LON, LAT], abs=0.003)
     assert typed_geometry(NORTH_FIRST)[1] is False
+
+
+def test_many_points_are_read_in_one_question_each_as_if_alone(monkeypatch):
+    typed = [NORTH_FIRST, EAST_FIRST, f"{NORTHING + 100} {EASTING + 100}"]
+    asked = []
+    located = locating._located
+    monkeypatch.setattr(locating, "_located", lambda connection, points: asked.append(1) or located(connection, points))
+    geometry, swapped = typed_geometry("\n".join(typed))
+    # Once as typed, once those that lie outside the other way round.
+    assert len(asked) == 2 and swapped
+    alone = [typed_geometry(line)[0]["coordinates"] for line in typed]
+    assert geometry == {"type": "LineString", "coordinates": alone}
+
+
+def test_more_points_than_a_submission_may_have_are_refused_before_any_is_read(monkeypatch):
+    monkeypatch.setattr(form, "parse_point", lambda line: pytest.fail("read"))
+    with pytest.raises(MasterplanError, match="2001 points are too many"):
+        typed_geometry("47.1585, 27.6014\n" * 2001)

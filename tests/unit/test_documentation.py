@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from bench.run import MEASUREMENTS
 from layers.catalogue import catalogue
 from masterplan.settings import PROJECT_ROOT
 
@@ -40,7 +39,10 @@ PROVENANCE = {"value_min", "value_max", "value_unit", "method", "parameters", "i
 
 def test_every_measurement_of_the_bench_is_documented() -> None:
     modules = {row[0].strip("`") for row in cells("benchmarks.md")}
-    assert {f"{act.__module__.rpartition('.')[2]}.py" for act in MEASUREMENTS.values()} <= modules
+    # Read, not imported: the bench points the process that imports it at databases of its own.
+    source = (PROJECT_ROOT / "bench" / "run.py").read_text("utf-8")
+    measuring = re.findall(r'^    "\w+": (\w+)\.measure,$', source, re.M)
+    assert len(measuring) >= 8 and {f"{module}.py" for module in measuring} <= modules
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
