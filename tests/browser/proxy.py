@@ -61,6 +61,11 @@ class Proxy:
     def staff(self) -> str:
         return f"https://{STAFF}:{self.port}"
 
+    @property
+    def log(self) -> Path:
+        """Where both servers write whom they answered."""
+        return self.folder / "access.log"
+
     def ask(
         self, path: str, *, name: str = PUBLIC, method: str = "GET", body: bytes = b"", tls: bool = True, **headers: str
     ) -> http.client.HTTPResponse:
@@ -128,6 +133,8 @@ def nginx(folder: Path, public: tuple[int, int], staff: int) -> Iterator[Proxy]:
     proxy = Proxy(free_port(), free_port(), folder)
     _make_certificate(folder)
     shutil.copytree(FILES / "masterplan", folder / "masterplan")
+    shared = folder / "masterplan" / "server.conf"
+    shared.write_text(shared.read_text().replace("/var/log/nginx/masterplan.log", str(proxy.log)))
     (folder / "masterplan.conf").write_text(_for_this_machine(proxy, public, staff))
     (folder / "nginx.conf").write_text(_AROUND.format(folder=folder))
     command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]

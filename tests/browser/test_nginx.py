@@ -123,6 +123,16 @@ def test_only_the_map_s_frame_is_framed_and_only_by_our_own_page(proxy: Proxy) -
     assert proxy.ask("/embed/map").status == 404, "prepared, and not there yet"
 
 
+def test_no_key_in_an_address_is_logged(proxy: Proxy) -> None:
+    before = len(proxy.log.read_text())
+    asked = (STAFF, "/staff/export?t=geheim"), (PUBLIC, "/registru?cod=geheim"), (PUBLIC, "/?sesiune=geheim")
+    for name, path in asked:
+        proxy.ask(path, name=name, Referer=f"https://{name}/registru?cod=geheim")
+    logged = proxy.log.read_text()[before:]
+    assert [line.split('"')[1] for line in logged.splitlines()] == ["GET /staff/export", "GET /registru", "GET /"]
+    assert "geheim" not in logged
+
+
 def test_nothing_comes_from_elsewhere(proxy: Proxy) -> None:
     directives = policy(proxy.ask("/"))
     assert directives["default-src"] == directives["base-uri"] == "'none'"
