@@ -137,7 +137,7 @@ def _with_sentences(connection: Connection) -> Callable[[str, str, dict[str, Any
     return explained
 
 
-def _features(wanted: ProposalFilter, explain: bool) -> Any:
+def _features(wanted: ProposalFilter, explain: bool = False) -> Any:
     names = uat_names()
     sources = [proposal.c.criteria_set, score.c.results] if explain else []
     return (

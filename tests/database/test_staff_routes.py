@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx2 as httpx
 import pytest
@@ -237,10 +238,10 @@ def test_a_download_that_fails_never_looks_complete(server: str, monkeypatch: py
     whole = exporting.stream_geojson
 
     def breaking(wanted, actor, explain):
-        pieces = whole(wanted, actor, explain)
-        yield next(pieces)
-        yield next(pieces)
-        raise RuntimeError("the database went away")
+        with closing(whole(wanted, actor, explain)) as pieces:
+            yield next(pieces)
+            yield next(pieces)
+            raise RuntimeError("the database went away")
 
     monkeypatch.setattr(exporting, "stream_geojson", breaking)
     received = b""
