@@ -182,16 +182,24 @@ class Walk:
         """For each point (n × 2); infinite where no street is near or the way is too far."""
         places = shapely.points(points)
         found = np.full(len(points), np.inf)
-        joined, piece = self._tree.query_nearest(places, max_distance=self._join, all_matches=False)
+        joined, piece = self._nearest_pieces(places)
         line = self._pieces[piece]
         aside = shapely.distance(places[joined], line)
         along = shapely.line_locate_point(line, places[joined])
         first, last = self._from_ends[piece].T
         onward = np.minimum(first + along, last + shapely.length(line) - along)
-        found[joined] = aside + np.where(self._there[piece], 0.0, onward)
+        np.minimum.at(found, joined, aside + np.where(self._there[piece], 0.0, onward))
         found[found > self._farthest] = np.inf
         found[shapely.intersects(self._ground, places)] = 0.0
         return found
+
+    def _nearest_pieces(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of places and of the pieces nearest to each; of streets equally near, all: the shorter way counts."""
+        (place, _), metres = self._tree.query_nearest(
+            places, max_distance=self._join, all_matches=False, return_distance=True
+        )
+        nearby, piece = self._tree.query(places[place], predicate="dwithin", distance=metres + _SNAP_M)
+        return place[nearby], piece
 
     def within(self, metres: float) -> Reach:
         """Whether the way is no longer than this."""

@@ -157,6 +157,17 @@ parks = st.lists(st.builds(square, coordinate, coordinate, st.integers(30, 200))
 people = st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=20).map(lambda them: np.array(them, float))
 
 
+def test_of_two_streets_equally_near_the_shorter_way_counts() -> None:
+    # At (317, 17) the streets y = 0 and x = 300 are 17 m away, both. Along y = 0 and up x = 0 to the gate at (0, 1)
+    # it is 17 + 317 + 1 = 335; up x = 300 and along y = 100 to the gate, 20 m from the corner (60, 81), where
+    # x = 60 + √(20² − 19²) = 66.24, it is 17 + 83 + 233.76 = 333.76.
+    for turn in (1, -1):  # the same with x and y exchanged, and with another park that cuts the streets in other pieces
+        for corners in ([(0, 21, 60)], [(0, 21, 60), (0, 121, 30)]):
+            greens = [square(*corner[:2][::turn], corner[2]) for corner in corners]
+            metres = Walk(grid(5, 100), greens, 3_000).metres(np.array([(317.0, 17.0)[::turn]]))
+            assert metres == pytest.approx([333.76], abs=0.05)
+
+
 @settings(max_examples=60, deadline=None)
 @given(parks, parks, people)
 def test_no_way_is_shorter_than_the_straight_one_and_more_green_is_never_farther(some, more, points) -> None:
