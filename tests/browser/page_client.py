@@ -14,6 +14,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
+#: The script asked for another run of itself (`st.rerun`), which follows.
+_RUNS_AGAIN = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
 
 class PageClient:
     """One open page. `frames` is all that the server sent, as bytes."""
@@ -68,7 +71,6 @@ class PageClient:
                 return getattr(element, kind).id
         raise LookupError(f"no {kind} begins with {label!r}")
 
-
     def send(self, message: BackMsg) -> list[ForwardMsg]:
         """Send, and take what comes until the run that it starts has ended."""
         self.socket.send(message.SerializeToString())
@@ -83,7 +85,7 @@ class PageClient:
             came.append(message)
             if message.WhichOneof("type") == "new_session":
                 self.session = message.new_session.initialize.session_id or self.session
-            if message.WhichOneof("type") == "script_finished":
+            if message.WhichOneof("type") == "script_finished" and message.script_finished != _RUNS_AGAIN:
                 return came
         raise TimeoutError("the run did not end")
 
