@@ -90,12 +90,10 @@ class _PlanMap(JSCSSMixin, folium.MacroElement):
         ("maplibre_leaflet", asset_address("leaflet-maplibre-gl.js")),
         ("geodesic", asset_address("geographiclib-geodesic.js")),
         ("plan_map", asset_address("plan-map.js")),
-        ("map_rubric", asset_address("map-rubric.js")),
     ]
     default_css = [
         ("maplibre_css", asset_address("maplibre-gl.css")),
         ("plan_map_css", asset_address("plan-map.css")),
-        ("map_rubric_css", asset_address("map-rubric.css")),
     ]
 
     def __init__(self, content: Mapping[str, Any]) -> None:

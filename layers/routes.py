@@ -75,7 +75,8 @@ def asset(request: Request) -> Response:
     headers = {"Cache-Control": _FOREVER if "v" in request.query_params else "public, max-age=3600"}
     bundle = asset_bundle(name)
     if bundle is not None:
-        return Response(bundle, media_type="text/javascript", headers=headers)
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(bundle, media_type=kind, headers=headers)
     path = asset_file(name)
     if path is None or not path.is_file():
         raise NotFound(N_("There is no file “{name}”."), name=name[:80])

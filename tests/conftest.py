@@ -117,14 +117,27 @@ def _fill_template() -> None:
 @contextmanager
 def cloned(name: str, template: str) -> Iterator[str]:
     """A clone of the template for as long as the block runs; nothing is pointed at it."""
+    _make_anew(name, template)
+    yield name
+    _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _make_anew(name: str, template: str) -> None:
     with _alone("clone"):
         _administer(
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
             f"CREATE DATABASE {name} TEMPLATE {template} OWNER {database.OWNER_ROLE} STRATEGY file_copy",
             *database_grants(name),
         )
-    yield name
-    _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def refreshed(name: str, template: str) -> Iterator[None]:
+    """A clone that others are pointed at, made anew; this process is pointed at it too while the block runs."""
+    _make_anew(name, template)
+    use_database(name)
+    yield
+    database.dispose()
 
 
 @contextmanager

@@ -15,10 +15,7 @@ _OURS = Path(__file__).resolve().parent
 _PACKAGES = PROJECT_ROOT / "node_modules"
 
 _FILES = {
-    "plan-map.css": _OURS / "plan-map.css",
     "page-words.js": _OURS / "page-words.js",
-    "map-rubric.js": _OURS / "map-rubric.js",
-    "map-rubric.css": _OURS / "map-rubric.css",
     "leaflet.js": _PACKAGES / "leaflet/dist/leaflet.js",
     "leaflet.css": _PACKAGES / "leaflet/dist/leaflet.css",
     "leaflet.draw.js": _PACKAGES / "leaflet-draw/dist/leaflet.draw.js",
@@ -29,8 +26,11 @@ _FILES = {
     "leaflet-maplibre-gl.js": _PACKAGES / "@maplibre/maplibre-gl-leaflet/leaflet-maplibre-gl.js",
 }
 #: Our own scripts of the map, one answer instead of one round trip each; in the order they need each other.
-_MAP_PARTS = ("dom", "stereo70", "choices", "style", "panel", "reading", "measure", "search", "plan-map")
-_BUNDLES = {"plan-map.js": tuple(_OURS / "map" / f"{part}.js" for part in _MAP_PARTS)}
+_MAP_PARTS = ("dom", "stereo70", "choices", "style", "panel", "reading", "measure", "search", "rubric", "plan-map")
+_BUNDLES = {
+    "plan-map.js": tuple(_OURS / "map" / f"{part}.js" for part in _MAP_PARTS),
+    "plan-map.css": tuple(_OURS / "map" / f"{part}.css" for part in ("plan-map", "rubric")),
+}
 _IMAGE_FOLDERS = (_PACKAGES / "leaflet/dist/images", _PACKAGES / "leaflet-draw/dist/images")
 
 

@@ -23,12 +23,14 @@ from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, exp
 
 from masterplan.settings import PROJECT_ROOT
 from tests.browser.sockets import watching
-from tests.conftest import cloned
+from tests.conftest import cloned, refreshed
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-#: WebGL by software; nothing of the browser's own talks to the network.
+#: WebGL by software, and the rest of the page without it, which halves its work; nothing of the browser's own talks to
+#: the network.
 ARGUMENTS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing",
+    "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
@@ -42,6 +44,9 @@ HARMLESS = (
 )
 
 expect.set_options(timeout=30_000)
+
+#: The database of this process's running server.
+SERVED = f"s_{os.getpid()}"
 
 
 @dataclass
@@ -91,27 +96,30 @@ def wait_for(server: Server, process: subprocess.Popen, seconds: float = 60) -> 
     pytest.fail(f"the server did not answer:\n{server.log.read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="module")
-def server(database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    process, running = start_server(database_name, log, MASTERPLAN_DEMO="1")
-    wait_for(running, process)
-    yield running
-    process.terminate()
-    process.wait(20)
-
-
 @pytest.fixture(scope="session")
 def shared_server(template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for every test that asks nothing of the database and minds no row of another's."""
-    with cloned(f"s_{os.getpid()}", template_database) as name:
+    """The server of this process of the tests, for those that mind no row of another's."""
+    with cloned(SERVED, template_database):
         log = tmp_path_factory.mktemp("server") / "server.log"
-        process, running = start_server(name, log, MASTERPLAN_DEMO="1")
+        process, running = start_server(SERVED, log, MASTERPLAN_DEMO="1")
         with watching(process.pid) if sys.platform == "linux" else nullcontext(set()) as running.sockets:
             wait_for(running, process)
         yield running
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def database_name(shared_server: Server, template_database: str) -> Iterator[str]:
+    """The database of the running server, made anew for one module; this process is pointed at it too."""
+    with refreshed(SERVED, template_database):
+        yield SERVED
+
+
+@pytest.fixture(scope="module")
+def server(shared_server: Server, database_name: str) -> Server:
+    """The running server, with a database that nobody has written into yet."""
+    return shared_server
 
 
 @pytest.fixture(scope="session")
@@ -157,16 +165,38 @@ def watched() -> Iterator[Watched]:
     assert seen.errors == [], "console errors"
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1500, "height": 1000}, accept_downloads=True)
+@pytest.fixture(scope="session")
+def warm_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for all tests of this process, so that Streamlit's scripts are read and compiled once."""
+    opened = browser.new_context(accept_downloads=True)
     yield opened
     opened.close()
 
 
 @pytest.fixture
+def context(warm_context: BrowserContext) -> Iterator[BrowserContext]:
+    """The browser as somebody new finds it: nothing is left of the test before but scripts in its cache."""
+    yield warm_context
+    for left in warm_context.pages:
+        _forget_origin(left)
+        left.close()
+    warm_context.clear_cookies()
+    warm_context.clear_permissions()
+    warm_context.unroute_all()
+
+
+def _forget_origin(page: Page) -> None:
+    """What the page's origin keeps in the browser, but for its cache."""
+    if page.url.startswith("http"):
+        origin = "/".join(page.url.split("/")[:3])
+        kinds = "cookies,local_storage,indexeddb,service_workers"
+        page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": kinds})
+
+
+@pytest.fixture
 def page(context: BrowserContext, watched: Watched) -> Page:
     opened = context.new_page()
+    opened.set_viewport_size({"width": 1500, "height": 900})
     watched.watch(opened)
     return opened
 

@@ -56,6 +56,7 @@ def test_what_was_chosen_stays_and_the_map_is_mounted_once(page: Page, server: S
     frame.locator("[data-part=order] > summary").click()
     for _ in range(2):
         frame.get_by_role("button", name=re.compile("Mută în sus: Abatere")).press("Enter")
+    expect(frame.locator(".plan-mark")).to_have_count(0)
     click_at(page, 27.6, 47.15)
     expect(page.get_by_text("Cât de departe este")).to_be_visible()
     frame.locator("[data-part=ground] > summary").click()

@@ -66,6 +66,8 @@ plan.number = (value, decimals) => value.toLocaleString(plan.language, {
 plan.ownGround = (box) => {
   L.DomEvent.disableClickPropagation(box);
   L.DomEvent.disableScrollPropagation(box);
+  // Leaflet looks for its mark from the button upwards, and finds none where the button's own click drew it anew.
+  box.addEventListener("click", (event) => event.stopPropagation());
   return box;
 };
 

@@ -25,18 +25,7 @@ window.masterplanRubric = (() => {
   const flights = new Map();
   let chosen = null, picture = null, pictureSequence = 0, pictureShown = 0;
 
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (value === true) made.setAttribute(key, "");
-      else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
-    }
-    made.append(...children);
-    return made;
-  }
-
-  const unpack = (packed) =>
-    JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0))));
+  const { element, unpack } = plan;
 
   const kept = (key) => { try { return sessionStorage.getItem(key); } catch { return null; } };
   const keep = (key, value) => { try { sessionStorage.setItem(key, value); } catch { /* it is asked again next time */ } };
@@ -251,8 +240,7 @@ window.masterplanRubric = (() => {
           keep(OPEN_KEY, body.hidden ? "no" : "yes");
         });
         choose.addEventListener("change", () => { keep(THEME_KEY, choose.value); ask(); });
-        L.DomEvent.disableClickPropagation(section);
-        L.DomEvent.disableScrollPropagation(section);
+        plan.ownGround(section);
         parts = { section, toggle, total, gates, first, theme: choose, results, body, said };
         return section;
       },
