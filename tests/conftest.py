@@ -21,6 +21,7 @@ os.environ["MASTERPLAN_TEST_CLUSTER_FAST"] = "1"
 os.environ.pop("MASTERPLAN_DATABASE_URL", None)
 os.environ.pop("MASTERPLAN_DEMO", None)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from sqlalchemy import create_engine, text  # noqa: E402
 
@@ -30,6 +31,12 @@ from masterplan.settings import settings  # noqa: E402
 
 # Servers that tests open in this process listen on loopback only.
 demonstration.listening_on("127.0.0.1")
+
+# The same examples at every run: what is green stays green. MASTERPLAN_TEST_EXPLORE=1 looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+if not os.environ.get("MASTERPLAN_TEST_EXPLORE"):
+    hypothesis.settings.load_profile("same")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test needs is said by its folder."""
