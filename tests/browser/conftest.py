@@ -168,7 +168,7 @@ def watched() -> Iterator[Watched]:
 @pytest.fixture(scope="session")
 def warm_context(browser: Browser) -> Iterator[BrowserContext]:
     """One context for all tests of this process, so that Streamlit's scripts are read and compiled once."""
-    opened = browser.new_context(accept_downloads=True)
+    opened = browser.new_context(accept_downloads=True, device_scale_factor=0.5)
     yield opened
     opened.close()
 
