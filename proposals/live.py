@@ -33,8 +33,14 @@ from proposals.evidence import MOST_ROWS, MOST_VERTICES, evidence_statement
 from proposals.explained import teller
 from proposals.explaining import Teller
 from proposals.measures import UAT_LINES, Binds, size
-from proposals.measuring import UAT_LINES_SELECT, Candidate, Measured, measure_one, score_measured
-from proposals.outlines import keep as keep_outlines
+from proposals.measuring import (
+    UAT_LINES_SELECT,
+    Candidate,
+    Measured,
+    make_outlines,
+    measure_one,
+    score_measured,
+)
 from proposals.scoring import Score
 from proposals.submission import checked_geometry
 
@@ -136,7 +142,7 @@ def _make_outlines(criteria: CriteriaSet) -> None:
         try:
             with transaction(_MEASURER) as connection:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = '60s'")
-                keep_outlines(connection, [criterion.spec for criterion in (*criteria.gates, *criteria.scored)])
+                make_outlines(connection, [criteria])
         except DBAPIError:
             # Another process made them at the same time, or could not either: measuring again tells.
             log.warning("outlines could not be made now", exc_info=True)

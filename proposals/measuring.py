@@ -103,6 +103,11 @@ def _needed(sets: Iterable[CriteriaSet]) -> tuple[_Needed, ...]:
     )
 
 
+def make_outlines(connection: Connection, sets: Iterable[CriteriaSet]) -> None:
+    """Have the outlines made that measuring by these sets reads, so that who submits first does not wait for them."""
+    keep_outlines(connection, [item.spec for item in _needed(sets)])
+
+
 def _answers(needed: Sequence[_Needed], bind: Binds, beside_rasters: bool = False) -> str:
     """Rows (id, measures) of every row of `every_subject` that is asked something: measure key → answer.
 

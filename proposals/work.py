@@ -17,7 +17,14 @@ from masterplan.actors import SYSTEM
 from masterplan.database import transaction
 from masterplan.jobs import Handler, Progress, enqueue
 from proposals import limits
-from proposals.measuring import mark_stale, measure_all, measure_what_changed, score_all
+from proposals.measuring import (
+    make_outlines,
+    mark_stale,
+    measure_all,
+    measure_what_changed,
+    score_all,
+    sets_in_use,
+)
 from proposals.neighbours import LINES_CHANGED, mark_ending_near
 from proposals.submitting import SCORE_PENDING
 
@@ -102,6 +109,7 @@ def _bulk_transaction() -> Iterator[Connection]:
 def _layer_changed(payload: dict[str, Any], progress: Progress) -> None:
     with _bulk_transaction() as connection:
         mark_stale(connection, payload["layer"])
+        make_outlines(connection, sets_in_use(connection).values())
         if not payload.get("stragglers"):
             enqueue(connection, LAYER_CHANGED, payload | {"stragglers": True}, after_s=_LONGEST_SUBMISSION_S)
     score_pending(progress)

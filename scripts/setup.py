@@ -120,7 +120,7 @@ def static_checks() -> list[str]:
 
 def _pytest() -> list[str]:
     chosen = shlex.split(os.environ.get("ARGS", ""))
-    return [_tool("pytest"), "-n", "2", "--dist", "loadfile", *chosen]
+    return [_tool("pytest"), "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *chosen]
 
 
 def _forget_test_cluster() -> None:

@@ -39,13 +39,18 @@ if not os.environ.get("MASTERPLAN_TEST_EXPLORE"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a test needs is said by its folder."""
+    """What a test needs is said by its folder; the longest come first, so that none is waited for alone at the end."""
+    items.sort(key=lambda item: _folder(item) != "browser")
     for item in items:
-        folder = item.path.relative_to(PROJECT_ROOT / "tests").parts[0]
+        folder = _folder(item)
         if folder != "unit":
             item.add_marker(pytest.mark.database)
         if folder == "browser":
             item.add_marker(pytest.mark.browser)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(PROJECT_ROOT / "tests").parts[0]
 
 
 TEMPLATE = "masterplan_template"
@@ -105,8 +110,10 @@ def template_database() -> str:
 
 def _fill_template() -> None:
     from layers.loading import load_shipped
+    from masterplan.actors import SYSTEM
     from masterplan.migrate import migrate
     from proposals.criteria_store import load_shipped_criteria
+    from proposals.measuring import make_outlines, sets_in_use
 
     migrate()
     load_shipped()
@@ -115,6 +122,9 @@ def _fill_template() -> None:
         connection.execute(text("DELETE FROM masterplan.job"))
         # Tests submit more than people do; those of the limits put the shipped ones back.
         connection.execute(text("UPDATE masterplan.submission_limit SET most = 1000000"))
+    # As the worker does once layers are there: no test waits for what all of them need.
+    with database.transaction(SYSTEM) as connection:
+        make_outlines(connection, sets_in_use(connection).values())
     engine = create_engine(database.owner_url(), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM ANALYZE"))

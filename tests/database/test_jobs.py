@@ -308,3 +308,15 @@ def test_what_was_committed_late_is_looked_for_once_more_after_a_layer_changed()
         assert [(job.state, job.payload.get("stragglers", False)) for job in table()] == expected
         assert not jobs.run_one(work.HANDLERS), "not before a submission's transaction must have ended"
         change("run_after = now()")
+
+
+def test_after_a_layer_changed_whoever_submits_first_finds_its_outlines_made():
+    kept = text("SELECT count(*) FROM masterplan.current_outline")
+    with owner_transaction() as connection:
+        expected = connection.scalar(kept)
+        connection.execute(text("DELETE FROM masterplan.outline"))
+    assert expected > 5
+    leave("layer_changed", layer="heat")
+    assert jobs.run_one(work.HANDLERS)
+    with owner_transaction() as connection:
+        assert connection.scalar(kept) == expected
