@@ -227,6 +227,7 @@ def choose_role(page: Page, role: str) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a select box by its label."""
+    """Pick from a select box by its label, once the page has run: drawn anew, it would close the list."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.get_by_role("combobox", name=label).first.click()
     page.get_by_role("option", name=option, exact=True).click()

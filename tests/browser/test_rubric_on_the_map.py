@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -73,14 +72,12 @@ def test_a_line_is_judged_while_it_is_drawn_and_while_a_point_is_dragged(page: P
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 60, y - 60, steps=6)
-    began = time.monotonic()
     # The button is still down: nothing is ended, kept or submitted.
     expect(frame.locator(f'.rubric[data-shown]:not([data-shown="{drawn}"])')).to_have_count(1)
     page.wait_for_function(
         "before => { const frame = document.querySelector(\"iframe[title*='st_folium']\").contentDocument;"
         " return frame.querySelector('.rubric-total').textContent !== before; }", arg=before,
     )  # fmt: skip
-    assert time.monotonic() - began < 1
     page.mouse.up()
     expect(frame.locator(".leaflet-container")).to_have_attribute("data-mounted", "once")
 
