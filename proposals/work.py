@@ -1,12 +1,13 @@
 """What the worker does for proposals: measuring and scoring again what changed, in chunks.
 
-Each chunk is a transaction of its own, so that a worker that stops loses at most one, and what was
-done shows at once. A lock keeps two workers from taking the same chunk.
+Each chunk is a transaction of its own, so that a worker that stops loses at most those at hand, and what
+was done shows at once. A lock keeps two workers from doing the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,24 +33,22 @@ from proposals.submitting import SCORE_PENDING
 SCORE_ALL = "score_all"
 #: So many proposals are measured and scored by one transaction.
 CHUNK = 5_000
+#: So many transactions at a time: while one measures in the database, the other scores here.
+LANES = 2
 
 #: What was measured on the version before and is not committed yet is looked for once more after
 #: this time; a submission's transaction is ended sooner (`masterplan.provision`).
 _LONGEST_SUBMISSION_S = 120
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('masterplan rescore'))")
-_PENDING = """
-    FROM masterplan.proposal p LEFT JOIN masterplan.measurement m ON m.proposal_id = p.id
-    WHERE (m.proposal_id IS NULL OR m.stale
+_PENDING = text("""
+    SELECT p.id FROM masterplan.proposal p LEFT JOIN masterplan.measurement m ON m.proposal_id = p.id
+    WHERE m.proposal_id IS NULL OR m.stale
         OR NOT EXISTS (SELECT FROM masterplan.score s
-                       WHERE s.proposal_id = p.id AND s.criteria_set = p.criteria_set))
-"""
-_PENDING_COUNT = text(f"SELECT count(*) {_PENDING}")
-_NEXT_PENDING = text(f"SELECT p.id {_PENDING} AND p.id > :after ORDER BY p.id LIMIT :chunk")
-_NEXT = text(
-    "SELECT id FROM masterplan.proposal WHERE id > :after AND id <= :last ORDER BY id LIMIT :chunk"
-)
-_EXTENT = text("SELECT count(*) AS count, coalesce(max(id), 0) AS last FROM masterplan.proposal")
+                       WHERE s.proposal_id = p.id AND s.criteria_set = p.criteria_set)
+    ORDER BY p.id
+""")
+_EVERY = text("SELECT id FROM masterplan.proposal ORDER BY id")
 
 
 def _no_progress(_: float) -> None:
@@ -58,9 +57,7 @@ def _no_progress(_: float) -> None:
 
 def score_pending(progress: Progress = _no_progress) -> int:
     """Measure and score what has no result yet or a stale one, as far as layers changed; how many."""
-    with transaction(SYSTEM) as connection:
-        expected = connection.scalar(_PENDING_COUNT)
-    return _in_chunks(_NEXT_PENDING, {}, expected, measure_what_changed, progress)
+    return _in_chunks(_PENDING, measure_what_changed, progress)
 
 
 def score_everything(progress: Progress = _no_progress) -> int:
@@ -68,37 +65,55 @@ def score_everything(progress: Progress = _no_progress) -> int:
 
     What is submitted meanwhile is scored as it is submitted.
     """
-    with transaction(SYSTEM) as connection:
-        extent = connection.execute(_EXTENT).one()
-    return _in_chunks(_NEXT, {"last": extent.last}, extent.count, measure_all, progress)
+    return _in_chunks(_EVERY, measure_all, progress)
 
 
-def _in_chunks(
-    following: TextClause,
-    values: dict[str, int],
-    expected: int,
-    measure: Callable[[Connection, list[int]], int],
-    progress: Progress,
-) -> int:
-    """Take the ids that `following` gives after the last one, until there are none."""
-    done, last = 0, 0
-    while True:
-        with _bulk_transaction() as connection:
-            ids = list(connection.scalars(following, values | {"after": last, "chunk": CHUNK}))
-            if ids:
-                measure(connection, ids)
-                score_all(connection, ids)
-        if not ids:
-            return done
-        done, last = done + len(ids), ids[-1]
-        progress(min(done / max(expected, done), 1.0))
+def _in_chunks(which: TextClause, measure: Callable[[Connection, list[int]], int], progress: Progress) -> int:
+    """Measure and score what `which` lists, in lanes side by side; an error ends what has not begun."""
+    _make_outlines_ready()
+    with _alone() as connection:
+        ids = list(connection.scalars(which))
+        done = 0
+        with ThreadPoolExecutor(LANES) as lanes:
+            begun = [
+                lanes.submit(_measure_and_score, ids[start : start + CHUNK], measure)
+                for start in range(0, len(ids), CHUNK)
+            ]
+            try:
+                for chunk in as_completed(begun):
+                    done += chunk.result()
+                    progress(done / len(ids))
+            finally:
+                lanes.shutdown(cancel_futures=True)
+    return done
+
+
+def _measure_and_score(ids: list[int], measure: Callable[[Connection, list[int]], int]) -> int:
+    with _bulk_transaction() as connection:
+        measure(connection, ids)
+        score_all(connection, ids)
+    return len(ids)
+
+
+def _make_outlines_ready() -> None:
+    """Made and committed before, so that all lanes find them."""
+    with _bulk_transaction() as connection:
+        make_outlines(connection, sets_in_use(connection).values())
 
 
 @contextmanager
 def _bulk_transaction() -> Iterator[Connection]:
-    """A transaction of the system, alone at this work, that may take as long as it needs."""
+    """A transaction of the system that may take as long as it needs."""
     with transaction(SYSTEM) as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
+        yield connection
+
+
+@contextmanager
+def _alone() -> Iterator[Connection]:
+    """The same, as the only one at this work; it waits idle while lanes do it."""
+    with _bulk_transaction() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(_ALONE)
         yield connection
 
@@ -107,16 +122,15 @@ def _bulk_transaction() -> Iterator[Connection]:
 
 
 def _layer_changed(payload: dict[str, Any], progress: Progress) -> None:
-    with _bulk_transaction() as connection:
+    with _alone() as connection:
         mark_stale(connection, payload["layer"])
-        make_outlines(connection, sets_in_use(connection).values())
         if not payload.get("stragglers"):
             enqueue(connection, LAYER_CHANGED, payload | {"stragglers": True}, after_s=_LONGEST_SUBMISSION_S)
     score_pending(progress)
 
 
 def _lines_changed(payload: dict[str, Any], progress: Progress) -> None:
-    with _bulk_transaction() as connection:
+    with _alone() as connection:
         mark_ending_near(connection, payload)
     score_pending(progress)
 

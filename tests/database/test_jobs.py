@@ -230,7 +230,7 @@ def observation() -> Submission:
 
 def pending() -> int:
     with transaction(SYSTEM) as connection:
-        return connection.scalar(text(f"SELECT count(*) {work._PENDING}"))
+        return len(connection.scalars(work._PENDING).all())
 
 
 def heat_versions() -> set:
