@@ -156,6 +156,8 @@ _ROWS = text("""
 """)
 _NOT_PROPERTIES = ("results", "geometry")
 _OF_A_CRITERION = ("value", "unit", "score", "verdict", "weight")
+#: Said of a criterion where it applies: what it was read on, and why.
+_WHERE_IT_APPLIES = ("on", "why")
 
 
 def export_equals_database(count: int) -> Goal:
@@ -178,7 +180,9 @@ def _same(row: Any, feature: dict[str, Any]) -> bool:
     given = feature["properties"]
     properties = all(given[name] == row[name] for name in row if name not in _NOT_PROPERTIES)
     criteria = {
-        key: {name: result.get(name) for name in _OF_A_CRITERION} for key, result in (row["results"] or {}).items()
+        key: {name: result.get(name) for name in _OF_A_CRITERION}
+        | {name: result[name] for name in _WHERE_IT_APPLIES if result.get(name) is not None}
+        for key, result in (row["results"] or {}).items()
     }
     # Rings may start and turn another way in the file: RFC 7946 wants them anticlockwise.
     place = shape(feature["geometry"]).normalize().equals_exact(from_wkt(row["geometry"]).normalize(), 2e-7)

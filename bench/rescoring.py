@@ -33,15 +33,16 @@ _BY_HAND = Path(__file__).with_name("hand_written.sql")
 
 METHOD = f"""\
 *After one layer changed*: the layer `{_CHANGED}` gets a new version, every measurement is marked stale, and the
-worker's own function (`proposals.work.score_pending`) measures again what reads that layer, scores all proposals and
-stores the results, in chunks with a commit each, two side by side. *Everything again* (`score_everything`) takes every
-measure of every proposal, as after a new criteria set; the outlines kept of layers are thrown away first, so that
-making them is in the time. *Measuring alone* and *scoring alone* are its two steps (both with storing) over at most {STEP:,} proposals,
-multiplied. The hand-written SQL (`bench/hand_written.sql`) works out the same measures of every proposal, with the
-bounds within accuracy and the feature met, and stores them in a table like ours; it is written for criteria set v0
-only and runs on one connection, as superuser without row-level security. It does not score. geopandas (`bench/frames.py`) measures the
-values alone of at most {SAMPLE:,} proposals drawn at random, stores nothing, and its time is multiplied: an estimate.
-What all three found is compared, fact by fact, over that sample."""
+worker's own function (`proposals.work.score_pending`) measures again what reads that layer, scores all proposals
+and stores the results, in chunks with a commit each, two side by side. *Everything again* (`score_everything`)
+takes every measure of every proposal, as after a new criteria set; the outlines kept of layers are thrown away
+first, so that making them is in the time. *Measuring alone* and *scoring alone* are its two steps (both with
+storing) over at most {STEP:,} proposals, multiplied. The hand-written SQL (`bench/hand_written.sql`) works out the
+same measures of every proposal, with the bounds within accuracy and the feature met, and stores them in a table
+like ours; it is written for criteria set v0 only and runs on one connection, as superuser without row-level
+security. It does not score. geopandas (`bench/frames.py`) measures the values alone of at most {SAMPLE:,}
+proposals drawn at random, stores nothing, and its time is multiplied: an estimate. What all three found is
+compared, fact by fact, over that sample."""
 
 
 def measure(counts: Sequence[int], say: Say) -> Section:

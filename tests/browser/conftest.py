@@ -14,12 +14,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from masterplan.settings import PROJECT_ROOT
 from tests.browser.sockets import watching
@@ -227,7 +228,12 @@ def choose_role(page: Page, role: str) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a select box by its label, once the page has run: drawn anew, it would close the list."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    page.get_by_role("combobox", name=label).first.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Pick from a select box by its label; a page that is drawn anew just then closes the list, as for a person."""
+    wanted = page.get_by_role("option", name=option, exact=True)
+    for _ in range(3):
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        page.get_by_role("combobox", name=label).first.click()
+        with suppress(PlaywrightTimeout):
+            wanted.click(timeout=5_000)
+            return
+    raise AssertionError(f"no option {option!r} under {label!r}")
