@@ -27,6 +27,7 @@ def app() -> typer.Typer:
     import masterplan.users_commands
     import proposals.commands
     import proposals.decisions_commands
+    import proposals.editions_commands
     import proposals.judging_commands  # adds its commands to theirs
     import proposals.limits_commands
 
@@ -50,6 +51,7 @@ def app() -> typer.Typer:
     made.add_typer(proposals.commands.proposals, name="proposals")
     made.add_typer(proposals.limits_commands.limits, name="limits")
     made.add_typer(proposals.decisions_commands.decisions, name="decisions")
+    made.add_typer(proposals.editions_commands.editions, name="editions")
     made.add_typer(proposals.commands.demo, name="demo")
     made.command()(proposals.commands.worker)
     made.command()(serve)

@@ -39,6 +39,15 @@ class Attribute:
         names = dict(zip(self.values, getattr(self, f"values_{language}"), strict=False))
         return names.get(value, str(value))
 
+    def is_of_type(self, value: object) -> bool:
+        """Whether a value, as JSON has it, is of the declared type."""
+        truth_told = isinstance(value, bool) and self.type != "boolean"
+        return isinstance(value, ATTRIBUTE_TYPES[self.type]) and not truth_told
+
+    def allows(self, value: object) -> bool:
+        """Whether a value, or every item of a list, is among the listed ones; any is where none are listed."""
+        return not self.values or set(value if isinstance(value, list) else [value]) <= set(self.values)
+
 
 #: What every feature that was derived from a raster says of itself, beside its layer's own attributes.
 DERIVED_ATTRIBUTES = (

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from layers import store
-from layers.catalogue import ATTRIBUTE_TYPES, STATUSES, Attribute, Layer, catalogue, shipped_file
+from layers.catalogue import STATUSES, Attribute, Layer, catalogue, shipped_file
 from layers.reading import REFUSED, Issue, ReadFeature, read_features
 from layers.store import FeatureRow, Loaded
 from masterplan.database import owner_transaction
@@ -206,13 +206,12 @@ def _attributes(feature: ReadFeature, layer: Layer, options: Options, before: An
             value = before.properties.get(attribute.name)
         if value is None:
             continue
-        expected = ATTRIBUTE_TYPES[attribute.type]
-        if not isinstance(value, expected) or (attribute.type != "boolean" and isinstance(value, bool)):
+        if not attribute.is_of_type(value):
             faults.append((attribute.name, MasterplanError(
                 N_("Feature {row}: “{attribute}” should be {type}, found “{value}”."),
                 row=feature.row, attribute=attribute.name, type=attribute.type, value=str(value)[:40],
             )))  # fmt: skip
-        elif attribute.values and not _is_one_of(value, attribute.values):
+        elif not attribute.allows(value):
             faults.append((attribute.name, MasterplanError(
                 N_("Feature {row}: “{attribute}” is “{value}”; use one of: {known}."),
                 row=feature.row, attribute=attribute.name, value=str(value)[:40],
@@ -221,11 +220,6 @@ def _attributes(feature: ReadFeature, layer: Layer, options: Options, before: An
         else:
             values[attribute.name] = value
     return values
-
-
-def _is_one_of(value: Any, allowed: tuple) -> bool:
-    """Whether a value, or every item of a list, is among the allowed ones."""
-    return set(value if isinstance(value, list) else [value]) <= set(allowed)
 
 
 def _repeated_ids(rows: list[FeatureRow]) -> list[MasterplanError]:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from layers import mapping, raster_tiles, tiles
+from layers import editions, mapping, raster_tiles, tiles
 from layers.assets import asset_bundle, asset_file
 from layers.backdrops import backdrops
 from layers.catalogue import catalogue
@@ -83,11 +83,29 @@ def asset(request: Request) -> Response:
     return FileResponse(path, headers=headers)
 
 
+def edition_address(number: int) -> str:
+    """Where the export of a published edition is."""
+    return f"/editions/{number}.geojson"
+
+
+def edition(request: Request) -> Response:
+    number = request.path_params["number"]
+    with transaction(VISITOR) as connection:
+        content, known = editions.stored_export(connection, number), editions.edition(connection, number)
+    etag = f'"{known.sha256}"'
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=86400"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    headers["Content-Disposition"] = f'attachment; filename="{place().id}-{number}.geojson"'
+    return Response(content, media_type="application/geo+json", headers=headers)
+
+
 def routes() -> list[Route]:
-    """Everything under /tiles/plan, /map and /assets."""
+    """Everything under /tiles/plan, /map, /editions and /assets."""
     return [
         Route("/tiles/plan/{group}/{z:int}/{x:int}/{y:int}", answering(plan_tile)),
         Route("/map/style.json", answering(style)),
         Route("/map/panel.json", answering(panel)),
+        Route("/editions/{number:int}.geojson", answering(edition)),
         Route("/assets/{name:path}", answering(asset)),
     ]

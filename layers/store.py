@@ -1,6 +1,7 @@
 """Storing layers: a new version closes the old rows and opens new ones, in one transaction.
 
-A feature that did not change keeps its row; nothing is overwritten. The owner
+A feature that did not change keeps its row; nothing is overwritten. What a decision
+did to a feature stays until a file says something new of that feature. The owner
 makes each layer's typed public view in the schema `api` when it is loaded.
 """
 
@@ -85,6 +86,7 @@ def load(
     lock(connection, layer.id)
     before = connection.execute(_CURRENT_LAYER, {"id": layer.id}).one_or_none()
     _stage(connection, layer, rows)
+    _keep_decided(connection, layer)
     counts = connection.execute(_COMPARE, {"layer": layer.id}).one()
     declaration_changed = before is None or before.attributes != layer.attribute_rows()
     facts_changed = before is None or (before.indicative, before.accuracy_m) != (layer.indicative, layer.accuracy_m)
@@ -203,6 +205,38 @@ def _stage(connection: Connection, layer: Layer, rows: Iterable[FeatureRow]) -> 
     connection.execute(transform, {"srid": place().storage_srid})
 
 
+# Of each feature that a decision added, changed or removed: what the last file said of it, if any did.
+_DECIDED = text("""
+    CREATE TEMPORARY TABLE decided ON COMMIT DROP AS
+    SELECT DISTINCT ON (c.feature_id) c.feature_id, told.pk AS told
+    FROM masterplan.plan_change c LEFT JOIN LATERAL (
+        SELECT f.pk FROM masterplan.feature f
+        WHERE f.layer_id = c.layer_id AND f.feature_id = c.feature_id AND f.proposal_id IS NULL
+        ORDER BY lower(f.versions) DESC LIMIT 1) told ON true
+    WHERE c.layer_id = :layer AND c.state = 'applied'
+""")
+_NOTHING_NEW = text(f"""
+    DELETE FROM staged s USING decided d, masterplan.feature f
+    WHERE s.feature_id = d.feature_id AND f.pk = d.told AND {_SAME}
+    RETURNING s.feature_id
+""")
+_AS_DECIDED = text("""
+    INSERT INTO staged (feature_id, name_ro, name_en, status, properties, source, source_date, indicative, geom)
+    SELECT f.feature_id, f.name_ro, f.name_en, f.status, f.properties, f.source, f.source_date, f.indicative, f.geom
+    FROM masterplan.current_feature f JOIN decided d USING (feature_id)
+    WHERE f.layer_id = :layer AND f.proposal_id IS NOT NULL AND (d.told IS NULL OR f.feature_id = ANY(:unchanged))
+        AND NOT EXISTS (SELECT FROM staged s WHERE s.feature_id = f.feature_id)
+""")
+
+
+def _keep_decided(connection: Connection, layer: Layer) -> None:
+    """Stage what decisions made of features in place of what the file repeats of them."""
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.decided"))
+    connection.execute(_DECIDED, {"layer": layer.id})
+    unchanged = list(connection.scalars(_NOTHING_NEW))
+    connection.execute(_AS_DECIDED, {"layer": layer.id, "unchanged": unchanged})
+
+
 def _multi(layer: Layer, expression: str) -> str:
     """A layer declared as Multi… keeps one geometry type for all its features."""
     return f"ST_Multi({expression})" if layer.geometry.startswith("Multi") else expression
@@ -239,7 +273,8 @@ def _make_view(connection: Connection, layer: Layer) -> None:
         f"DROP VIEW IF EXISTS {view}",
         f"CREATE VIEW {view} WITH (security_barrier) AS"
         f" SELECT f.feature_id AS id, f.name_ro, f.name_en, f.status{columns}, f.source, f.source_date,"
-        f" f.indicative, lower(f.versions) AS layer_version, f.geom"
+        f" f.indicative, lower(f.versions) AS layer_version, f.geom, lower(f.editions) AS edition,"
+        f" (SELECT p.receipt FROM masterplan.proposal p WHERE p.id = f.proposal_id) AS proposal"
         f" FROM masterplan.feature f WHERE f.layer_id = '{layer.id}' AND upper_inf(f.versions)",
         f"ALTER VIEW {view} OWNER TO {PUBLIC_ROLE}",
         f"GRANT SELECT ON {view} TO {OGC_ROLE}",

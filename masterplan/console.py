@@ -74,10 +74,15 @@ def one_line(sentence: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
 
 
+def json(content: Any) -> None:
+    """The result as JSON, indented."""
+    print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode(), flush=True)
+
+
 def table(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Rows of the same keys, as aligned columns or as JSON."""
     if as_json:
-        print(orjson.dumps(list(rows), option=orjson.OPT_INDENT_2).decode(), flush=True)
+        json(list(rows))
         return
     if not rows:
         remark("nothing")

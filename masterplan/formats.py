@@ -14,6 +14,11 @@ LOCAL_TIME = ZoneInfo("Europe/Bucharest")
 MINUS = "\N{MINUS SIGN}"
 
 
+def today() -> date:
+    """The day it is on the zone's clock."""
+    return datetime.now(LOCAL_TIME).date()
+
+
 def number(value: float, decimals: int, language: str) -> str:
     """`1234.5` → `1.234,5` in Romanian, `1,234.5` in English, with a true minus sign and no minus zero."""
     pattern = "#,##0." + "0" * decimals if decimals else "#,##0"

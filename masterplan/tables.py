@@ -49,6 +49,8 @@ edition = Table(
     Column("id", Integer, primary_key=True),
     Column("label", Text), Column("status", Text),
     _moment("opened_at"), _moment("published_at"), Column("note", Text),
+    Column("opens_on", Date), Column("closes_on", Date), Column("minutes", Text), Column("adopting_act", Text),
+    Column("sha256", Text),
 )
 
 layer = Table(

@@ -27,6 +27,10 @@ class Outcome(StrEnum):
     REDIRECT = "redirect"
 
 
+#: Those that change the plan.
+INTEGRATING = (Outcome.INTEGRATE, Outcome.PARTLY)
+
+
 class State(StrEnum):
     """Where the decision stands."""
 

@@ -7,15 +7,11 @@ before leaves text that no JSON reader accepts.
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Text, and_, literal_column, select, text
@@ -23,8 +19,9 @@ from sqlalchemy.exc import OperationalError
 
 from masterplan.actors import Actor
 from masterplan.database import DATABASE_AWAY, app_engine
-from masterplan.errors import MasterplanError, Unavailable
-from masterplan.language import LANGUAGES, N_
+from masterplan.errors import Unavailable
+from masterplan.files import write_file
+from masterplan.language import LANGUAGES
 from masterplan.place import WGS84_SRID, place
 from masterplan.tables import decision, measurement, proposal, score
 from proposals.criteria_store import stored_set
@@ -181,54 +178,9 @@ def _opening(connection: Connection, wanted: ProposalFilter) -> bytes:
 def export_to_file(wanted: ProposalFilter, actor: Actor, path: str, explain: bool = False) -> int:
     """Write the export to `path`, or to the standard output for `-`; returns the number of features.
 
-    A regular file appears whole or not at all: what was there before stays until the last byte.
-
     Raises
     ------
     MasterplanError
         When the file cannot be written, beside what `stream_geojson` raises.
     """
-    pieces = stream_geojson(wanted, actor, explain)
-    if path == "-":
-        return _write(pieces, sys.stdout.buffer)
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            with Path(path).open("wb") as device:
-                return _write(pieces, device)
-        return _write_whole(pieces, Path(path).resolve())
-    except OSError as refused:
-        raise MasterplanError(
-            N_("{path} cannot be written: {reason}."), path=path, reason=refused.strerror or refused
-        ) from refused
-    finally:
-        pieces.close()
-
-
-def _write_whole(pieces: Generator[bytes, None, int], path: Path) -> int:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            number = _write(pieces, file)
-            os.fsync(file.fileno())
-        unfinished.chmod(_usual_mode())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return number
-
-
-def _usual_mode() -> int:
-    """What a new file of this user gets; `mkstemp` alone would keep it from everyone else."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _write(pieces: Generator[bytes, None, int], file: BinaryIO) -> int:
-    while True:
-        try:
-            file.write(next(pieces))
-        except StopIteration as end:
-            file.flush()
-            return end.value
+    return write_file(stream_geojson(wanted, actor, explain), path)

@@ -36,7 +36,16 @@ from proposals.filters import (
     ProposalFilter,
     from_dict,
 )
-from proposals.pages import consultation, deciding, explanation, history, judging, moderation, result
+from proposals.pages import (
+    consultation,
+    deciding,
+    explanation,
+    history,
+    judging,
+    moderation,
+    plan_changing,
+    result,
+)
 from proposals.pages.details import (
     CODE,
     DATE,
@@ -389,6 +398,8 @@ def _one(view: View, shown: ProposalDetails, uats: Mapping[str, str]) -> None:
             st.caption(view(N_("Contact, for questions about this submission only:")))
             st.text(email)
         deciding.offer(view, outcome)
+        if shown.kind == "proposal":
+            plan_changing.offer(view, shown)
         explanation.offer(view, outcome, "desk", view.actor, has_map=True)
         result.standing(view, outcome)
         judging.form(view, outcome)

@@ -19,6 +19,7 @@ pages = [
     st.Page("register_page.py", title=_(N_("Register")), icon=":material/list_alt:", url_path="registru"),
     st.Page("criteria_page.py", title=_(N_("Criteria")), icon=":material/rule:", url_path="criterii"),
     st.Page("decisions_page.py", title=_(N_("Decisions")), icon=":material/gavel:", url_path="decizii"),
+    st.Page("editions_page.py", title=_(N_("Editions")), icon=":material/auto_stories:", url_path="editii"),
     st.Page("desk_page.py", title=_(N_("Analysis and decision")), icon=":material/fact_check:", url_path="analiza"),
     st.Page("about_page.py", title=_(N_("About")), icon=":material/info:", url_path="despre"),
 ]

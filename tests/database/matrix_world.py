@@ -192,9 +192,7 @@ _RESULT = {
 }  # fmt: skip
 _EDITION = {
     Operation.SEE: text("SELECT label FROM masterplan.edition"),
-    Operation.PUBLISH: text(
-        "UPDATE masterplan.edition SET status = 'published', published_at = now() WHERE status = 'draft'"
-    ),
+    Operation.PUBLISH: text("SELECT masterplan.publish_edition(masterplan.hold_plan(), now(), 'x', 'y')"),
 }
 
 

@@ -120,8 +120,8 @@ def test_roles_and_sets_are_noted():
         ("role_changed", str(number), "system", planner, uat),
         ("account_disabled", str(number), "system", {"disabled": False}, {"disabled": True}),
         ("role_taken", str(number), "system", uat, None),
-        ("edition_changed", "1", "owner", {"status": "draft", "label": "Ediția 1"},
-         {"status": "draft", "label": "Prima"}),
+        ("edition_changed", "1", "owner", {"status": "draft", "label": "Ediția 1", "sha256": None},
+         {"status": "draft", "label": "Prima", "sha256": None}),
     ]  # fmt: skip
 
 

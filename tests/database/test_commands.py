@@ -53,6 +53,7 @@ def test_the_contract_has_these_commands():
         "criteria check", "criteria load", "criteria publish", "criteria retire", "criteria replay",
         "proposals import", "proposals score", "proposals export", "proposals rank", "proposals explain",
         "proposals judge", "proposals relations",
+        "editions list", "editions calendar", "editions diff", "editions publish", "editions export",
         "demo clear", "demo seed", "worker", "serve",
         "limits list", "limits set",
         "users grant", "users revoke", "users disable", "users enable", "users list",

@@ -14,6 +14,7 @@ import shapely
 from proposal_rows import CANARY, EVENT_AS_EXPORTED, Row, insert, rows
 from sqlalchemy import create_engine, text
 
+from masterplan import files
 from masterplan.actors import SYSTEM, VISITOR, Actor, Role
 from masterplan.database import admin_url, app_engine, owner_transaction, transaction
 from masterplan.errors import InputError, MasterplanError, Unavailable
@@ -258,14 +259,14 @@ def test_a_failed_export_leaves_what_was_there(tmp_path: Path, monkeypatch: pyte
 
 def _fail_after_the_first_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server ends our session while the file is being written."""
-    written = exporting._write
+    written = files._write
 
     def write(pieces, file):
         file.write(next(pieces))
         end_export_sessions()
         return written(pieces, file)
 
-    monkeypatch.setattr(exporting, "_write", write)
+    monkeypatch.setattr(files, "_write", write)
 
 
 def end_export_sessions() -> None:

@@ -97,6 +97,14 @@ _A_SCORE = (
     " ON CONFLICT (proposal_id, criteria_set) DO UPDATE SET coverage = 1"
 )
 _A_CONTACT = "INSERT INTO masterplan.contact (proposal_id, email, consent_version) VALUES ({id}, 'a@b', '1')"
+#: A proposal whose integration was published.
+_DECIDED = "(SELECT id FROM masterplan.proposal WHERE receipt = 'by-letter')"
+_SOME_CHANGE = (
+    "INSERT INTO masterplan.plan_change (proposal_id, action, layer_id, feature_id, name_ro, geom{columns})"
+    " SELECT id, 'add', '{layer}', '{name}', '{name}', ST_Transform(ST_GeomFromText("
+    "'LINESTRING(27.5 47.1, 27.6 47.2)', 4326), 3844){values} FROM masterplan.proposal WHERE receipt = 'by-letter'"
+)
+_A_CHANGE = _SOME_CHANGE.format(columns="", layer="rings", name="x", values="")
 _A_SIGN_IN = "SELECT masterplan.sign_in('https://login.example', 'planner', 'new@example.org', true, '', 1)"
 
 PLAN_TABLES = (
@@ -123,8 +131,20 @@ ERRANDS: tuple[tuple[str, ...], ...] = (
      f"UPDATE masterplan.measurement SET measures = '{{\"b\": 1}}' WHERE proposal_id = {_OTHERS}"),
     ("anyone searches", _VISITOR, "SELECT 1 FROM masterplan.saying('un titlu')"),
     ("the owner leaves a job", "owner", "INSERT INTO masterplan.job (kind) VALUES ('layer_changed')"),
-    ("the owner opens an edition", "owner", "INSERT INTO masterplan.edition (id, label, status)"
-     " VALUES (7, 'Ediția 7', 'published')"),
+    ("the owner opens an edition", "owner", "INSERT INTO masterplan.edition (id, label, status, published_at)"
+     " VALUES (7, 'Ediția 7', 'published', now())"),
+    *((f"anyone reads {table}", _VISITOR, f"SELECT 1 FROM masterplan.{table}")
+      for table in ("edition_layer", "edition_export")),
+    ("a planner prepares the draft", Actor(Role.PLANNER), "UPDATE masterplan.edition SET note = 'x' WHERE id = 1"),
+    ("the system prepares the draft", SYSTEM, "UPDATE masterplan.edition SET note = 'x' WHERE id = 1"),
+    ("a planner publishes the draft", Actor(Role.PLANNER), "SELECT masterplan.hold_plan()",
+     "SELECT masterplan.publish_edition(1, now(), 'x', 'y')"),
+    ("a planner prepares a change", Actor(Role.PLANNER), _A_CHANGE,
+     "UPDATE masterplan.plan_change SET name_ro = 'y' WHERE name_ro = 'x'"),
+    ("the system prepares a change", SYSTEM, _A_CHANGE, "SELECT 1 FROM masterplan.plan_change WHERE name_ro = 'x'"),
+    ("anyone reads what was applied", _VISITOR, "SELECT name_ro FROM masterplan.plan_change WHERE name_ro = 'applied'"),
+    ("a planner applies a change", Actor(Role.PLANNER), _A_CHANGE,
+     f"SELECT 1 WHERE masterplan.apply_changes({_DECIDED}) = 1"),
     ("/ogc shows features", "ogc", "SELECT 1 FROM api.rings"),
     ("/ogc shows proposals", "ogc", "SELECT 1 FROM api.proposals"),
     ("/ogc shows scores", "ogc", "SELECT 1 FROM api.proposals WHERE score = 50"),
@@ -292,6 +312,11 @@ MUST_NOT: tuple[tuple[str, ...], ...] = (
     ("a visitor plays another session's role", _VISITOR,
      "UPDATE masterplan.session_role SET role = 'planner' WHERE session_id = 'somebody else'"),
     ("a published edition changes", Actor(Role.PLANNER), "UPDATE masterplan.edition SET note = 'x' WHERE id = 6"),
+    ("a visitor reads what is given up", _VISITOR,
+     "SELECT name_ro FROM masterplan.plan_change WHERE name_ro = 'dropped'"),
+    ("a planner changes evidence by a decision", Actor(Role.PLANNER), _A_CHANGE.replace("'rings'", "'heat'")),
+    ("a planner takes up what was given up", Actor(Role.PLANNER),
+     "UPDATE masterplan.plan_change SET state = 'prepared' WHERE name_ro = 'dropped'"),
     ("a planner brings back what was withdrawn", Actor(Role.PLANNER),
      "UPDATE masterplan.proposal SET status = 'published' WHERE receipt = 'withdrawn'"),
     ("a planner withdraws", Actor(Role.PLANNER),
@@ -315,7 +340,9 @@ _PREPARED = (
     "UPDATE masterplan.proposal SET status = 'published' WHERE receipt = 'published'",
     f"UPDATE masterplan.measurement SET measures = '{{\"a\": 1}}' WHERE proposal_id = {_OTHERS}",
     f"DELETE FROM masterplan.contact WHERE proposal_id = {_OTHERS}",
-    "INSERT INTO masterplan.edition (id, label, status) VALUES (6, 'Ediția 6', 'published')",
+    "INSERT INTO masterplan.edition (id, label, status, published_at) VALUES (6, 'Ediția 6', 'published', now())",
+    "INSERT INTO masterplan.edition_layer (edition, layer_id, version) VALUES (6, 'stormwater', 1)",
+    "INSERT INTO masterplan.edition_export (edition, content, sha256) VALUES (6, 'x', encode(sha256('x'), 'hex'))",
     _A_PROPOSAL.format(demo="true"),
     "INSERT INTO masterplan.job (kind) VALUES ('score_pending'), ('layer_changed')",
     "INSERT INTO masterplan.session_role (session_id, role) VALUES ('somebody else', 'planner')",
@@ -324,6 +351,13 @@ _PREPARED = (
     *(f"INSERT INTO masterplan.decision (proposal_id, outcome, reason_ro, reason_en, reason_keys, redirected_to,"
       " departure, criteria_set, received_at) SELECT id, 'reject', 'abc', 'abc', '{}', '', '', criteria_set, created_at"
       f" FROM masterplan.proposal WHERE {which}" for which in (f"id = {_OTHERS}", "receipt = 'published'")),
+    "INSERT INTO masterplan.decision (proposal_id, outcome, reason_ro, reason_en, reason_keys, redirected_to,"
+    " departure, criteria_set, received_at) SELECT id, 'integrate', 'abc', 'abc', '{}', '', '', criteria_set,"
+    " created_at FROM masterplan.proposal WHERE receipt = 'by-letter'",
+    *(_SOME_CHANGE.format(layer="rings", name=state, columns=columns, values=values)
+      for state, columns, values in (
+          ("dropped", ", state", ", 'dropped'"),
+          ("applied", ", state, edition, version, applied_at", ", 'applied', 1, 1, now()"))),
     f"INSERT INTO masterplan.decision_state (proposal_id, state, outcome) VALUES ({_OTHERS}, 'confirmed', 'reject')",
     "ALTER TABLE masterplan.decision_step DISABLE TRIGGER USER",
     f"INSERT INTO masterplan.decision_step (proposal_id, action, comment) VALUES ({_OTHERS}, 'challenge', 'abc')",
