@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from layers.catalogue import catalogue
+from layers.catalogue import Attribute, catalogue
 from layers.editions import (
     LONGEST_ACT,
     LONGEST_LABEL,
@@ -27,6 +27,7 @@ from layers.editions import (
     set_calendar,
 )
 from layers.routes import edition_address
+from layers.symbology import STATUS_NAMES
 from masterplan.database import transaction
 from masterplan.errors import MasterplanError
 from masterplan.formats import day, moment, today
@@ -75,7 +76,7 @@ def show(view: View) -> None:
 
 def _card(view: View, edition: Edition) -> None:
     with st.container(border=True, gap="small", key=f"edition_{edition.id}"):
-        st.subheader(plain(f"{edition.id}. {edition.label}"), anchor=False)
+        st.subheader(plain(_title(edition)), anchor=False)
         st.markdown(badge(view, STATES, edition.status))
         for line in _facts(view, edition):
             st.markdown(plain(line))
@@ -84,6 +85,11 @@ def _card(view: View, edition: Edition) -> None:
             label = escape(view(N_("Download the edition (GeoJSON)")))
             st.html(f'<a href="{escape(edition_address(edition.id), quote=True)}" download style="{style}">{label}</a>')
             st.caption(f"SHA-256 {edition.sha256}")
+
+
+def _title(edition: Edition) -> str:
+    """Its name, with its number where the name does not say it."""
+    return edition.label if str(edition.id) in edition.label.split() else f"{edition.id}. {edition.label}"
 
 
 def _facts(view: View, edition: Edition) -> list[str]:
@@ -116,7 +122,7 @@ def _consultation(view: View, edition: Edition) -> str:
 
 def _comparing(view: View, known: Sequence[Edition]) -> None:
     st.header(view(N_("What changed between two editions")), anchor=False)
-    labels = {each.id: f"{each.id}. {each.label}" for each in known}
+    labels = {each.id: _title(each) for each in known}
     numbers = list(labels)
     for name, otherwise in ((_FROM, numbers[1]), (_TO, numbers[0])):
         if f"editions_{name}" not in st.session_state:
@@ -169,7 +175,8 @@ def _difference(view: View, each: Difference, cause: Cause | None) -> None:
     with st.container(border=True, gap="small"):
         st.markdown(f"{badge(view, WHAT, each.what)} **{plain(each.name(view.language))}**")
         for name, (was, now) in each.fields.items():
-            st.markdown(plain(f"{_field(view, each.layer_id, name)}: {_told(was)} → {_told(now)}"))
+            said = [_told(view, each.layer_id, name, value) for value in (was, now)]
+            st.markdown(plain(f"{_field(view, each.layer_id, name)}: {' → '.join(said)}"))
         if cause is not None:
             st.markdown(plain(view(N_("Because of the proposal “{title}” ({receipt})."), title=cause.title,
                                    receipt=cause.receipt)))  # fmt: skip
@@ -182,16 +189,24 @@ def _difference(view: View, each: Difference, cause: Cause | None) -> None:
 def _field(view: View, layer_id: str, name: str) -> str:
     if name in _FIELD_NAMES:
         return view(_FIELD_NAMES[name])
-    for attribute in catalogue().layer(layer_id).attributes:
-        if attribute.name == name:
-            return getattr(attribute, f"name_{view.language}")
-    return name
+    attribute = _attribute(layer_id, name)
+    return name if attribute is None else getattr(attribute, f"name_{view.language}")
 
 
-def _told(value: Any) -> str:
+def _told(view: View, layer_id: str, name: str, value: Any) -> str:
     if value is None or value == "":
         return "–"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if name == "status":
+        return view(STATUS_NAMES[value])
+    if isinstance(value, bool):
+        return view(N_("yes")) if value else view(N_("no"))
+    attribute = _attribute(layer_id, name)
+    values = value if isinstance(value, list) else [value]
+    return ", ".join(str(v) if attribute is None else attribute.value_name(v, view.language) for v in values)
+
+
+def _attribute(layer_id: str, name: str) -> Attribute | None:
+    return next((each for each in catalogue().layer(layer_id).attributes if each.name == name), None)
 
 
 # -- planners ------------------------------------------------------------------------------

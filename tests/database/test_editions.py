@@ -203,17 +203,26 @@ def _held(connection: Connection) -> list[tuple]:
     ))))  # fmt: skip
 
 
-@pytest.mark.parametrize("statement", _SEIZING)
-def test_not_even_a_superuser_changes_what_was_published(administrator: Connection, statement: str):
+@pytest.fixture(scope="module")
+def superuser(database_name: str) -> Iterator[Connection]:
+    """The server's administrator, in the module's database, where an edition is published."""
     published()
+    engine = create_engine(database.admin_url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.mark.parametrize("statement", _SEIZING)
+def test_not_even_a_superuser_changes_what_was_published(superuser: Connection, statement: str):
     with pytest.raises(DBAPIError, match="a published edition never changes"):
-        administrator.execute(text(statement), {"l": "rings"} if ":l" in statement else {})
+        superuser.execute(text(statement), {"l": "rings"} if ":l" in statement else {})
 
 
-@pytest.mark.parametrize("role", [Role.VISITOR, Role.STAKEHOLDER, Role.UAT])
-def test_only_staff_publish(world: World, role: Role):
-    with pytest.raises(DBAPIError, match="permission denied"), transaction(world.actors[role]) as connection:
-        publish(connection)
+def test_only_staff_publish(database_name: str):
+    for role in (Role.VISITOR, Role.STAKEHOLDER):
+        with pytest.raises(DBAPIError, match="permission denied"), transaction(Actor(role, user="1")) as connection:
+            publish(connection)
 
 
 def test_the_database_forbids_two_versions_of_a_feature_in_one_edition(administrator: Connection):
@@ -229,14 +238,13 @@ def test_the_database_forbids_two_versions_of_a_feature_in_one_edition(administr
 # -- the calendar ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("opens", "closes", "field"), [
-    (date(2026, 3, 2), date(2026, 3, 11), "closes_on"), (date(2026, 3, 2), None, "closes_on"),
-    (None, date(2026, 3, 2), "closes_on"),
+@pytest.mark.parametrize(("opens", "closes"), [
+    (date(2026, 3, 2), date(2026, 3, 11)), (date(2026, 3, 2), None), (None, date(2026, 3, 2)),
 ])  # fmt: skip
-def test_a_consultation_lasts_ten_days(fresh_database: str, opens, closes, field: str):
+def test_a_consultation_lasts_ten_days(database_name: str, opens, closes):
     with pytest.raises(InputError) as refused, transaction(SYSTEM) as connection:
         set_calendar(connection, Calendar("Ediția 1", opens, closes))
-    assert [name for name, _ in refused.value.faults] == [field]
+    assert [name for name, _ in refused.value.faults] == ["closes_on"]
 
 
 def test_the_database_too_wants_ten_days(administrator: Connection):
@@ -344,17 +352,20 @@ def test_differences_agree_with_a_plain_comparison_of_the_two_exports(fresh_data
 _NOT_COMPARED = {"source", "source_date", "indicative", "edition", "proposal"}
 
 
-@pytest.mark.parametrize(("wrong", "field"), [
+WRONG = [
     ({"layer": "heat"}, "layer_id"), ({"name_ro": " "}, "name_ro"), ({"status": "planned"}, "status"),
     ({"properties": {"nonsense": 1}}, "nonsense"), ({"properties": {"road": 7}}, "road"),
     ({"geometry": {"type": "Point", "coordinates": [27.6, 47.1]}}, "geometry"),
     ({"geometry": {"type": "LineString", "coordinates": [[27.6, 47.1], [27.6, 47.1]]}}, "geometry"),
-    ({"geometry": None}, "geometry"),
-])  # fmt: skip
-def test_what_is_wrong_with_a_change_is_said(world: World, proposal: str, wrong: dict, field: str):
-    with pytest.raises(InputError) as refused:
-        plan_changes.prepare(proposal, given(**wrong), planner(world))
-    assert [name for name, _ in refused.value.faults] == [field]
+    ({"geometry": None}, "geometry"), ({"name_ro": "", "status": "planned"}, "name_ro status"),
+]  # fmt: skip
+
+
+def test_all_that_is_wrong_with_a_change_is_said(world: World, proposal: str):
+    for wrong, fields in WRONG:
+        with pytest.raises(InputError) as refused:
+            plan_changes.prepare(proposal, given(**wrong), planner(world))
+        assert [name for name, _ in refused.value.faults] == fields.split(), wrong
 
 
 def test_changes_are_staffs_and_about_one_feature_once(world: World, proposal: str):
