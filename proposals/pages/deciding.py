@@ -15,7 +15,6 @@ import streamlit as st
 
 from masterplan.actors import Actor
 from masterplan.database import transaction
-from masterplan.errors import MasterplanError
 from masterplan.formats import moment
 from masterplan.language import N_
 from masterplan.pages import shell
@@ -35,6 +34,7 @@ from proposals.decisions import (
 )
 from proposals.pages import registering
 from proposals.pages.result import RECOMMENDATION_BADGES, badge
+from proposals.pages.telling import attempt, news
 from proposals.reasons import draft, fitting, library
 from proposals.submitting import Outcome as Submitted
 
@@ -126,7 +126,7 @@ def _answering(view: View, decision: Decision) -> None:
         st.markdown(badge(view, OUTCOME_BADGES, decision.outcome))
         _reasons(view, decision.reason, decision.departure, decision.redirected_to)
         _commented(view, decision, Action.ANSWER, N_("Your answer"), N_("Send the answer"))
-        _news(view, decision.receipt)
+        news(view, _SAID, decision.receipt)
 
 
 # -- the desk --------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def offer(view: View, submitted: Submitted) -> None:
         if decision.recommendation:
             recommended = badge(view, RECOMMENDATION_BADGES, decision.recommendation)
             st.markdown(f"{view(N_('The criteria say:'))} {recommended}")
-        _news(view, decision.receipt)
+        news(view, _SAID, decision.receipt)
         if decision.state in (State.RECOMMENDED, State.CHALLENGED, State.CONFIRMED):
             st.markdown(badge(view, OUTCOME_BADGES, decision.outcome))
             _reasons(view, decision.reason, decision.departure, decision.redirected_to)
@@ -282,25 +282,7 @@ def _take(view: View, code: str, action: Action, words: str | None = None) -> No
 
 
 def _do(view: View, code: str, action: Action, act: Any) -> bool:
-    """Do it as who the person is now; what came of it is said on the run that follows."""
-    try:
-        act(shell.now(view).actor)
-    except MasterplanError as refused:
-        st.session_state[_SAID] = (code, refused)
-        return False
-    st.session_state[_SAID] = (code, _DONE[action])
-    return True
-
-
-def _news(view: View, code: str) -> None:
-    about, told = st.session_state.get(_SAID, (None, None))
-    if about != code:
-        return
-    del st.session_state[_SAID]
-    if isinstance(told, MasterplanError):
-        st.error(plain(told.message(view.language)), icon=":material/block:")
-    else:
-        st.success(view(told), icon=":material/task_alt:")
+    return attempt(view, _SAID, code, act, _DONE[action])
 
 
 # -- many at once ----------------------------------------------------------------------------
@@ -313,12 +295,12 @@ def batch(view: View) -> None:
     with transaction(view.actor) as connection:
         waiting = prepared(connection)
     if not waiting:
-        _news(view, _BATCH)
+        news(view, _SAID, _BATCH)
         return
     ready = [row for row in waiting if row.ready]
     with st.expander(view(N_("Prepared decisions: {count}, of which {ready} can be published"), count=len(waiting),
                           ready=len(ready)), icon=":material/inventory:", key="deciding_batch"):  # fmt: skip
-        _news(view, _BATCH)
+        news(view, _SAID, _BATCH)
         for row in waiting:
             until = moment(row.answer_until, view.language)
             when = view(N_("can be published")) if row.ready else view(N_("answers until {when}"), when=until)

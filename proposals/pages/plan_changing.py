@@ -11,15 +11,14 @@ import streamlit as st
 from layers.catalogue import STATUSES, Attribute, Layer, catalogue
 from layers.symbology import STATUS_NAMES
 from masterplan.database import transaction
-from masterplan.errors import MasterplanError
 from masterplan.language import N_
-from masterplan.pages import shell
 from masterplan.pages.plain import plain
 from masterplan.pages.shell import View
 from proposals import plan_changes
 from proposals.deciding import INTEGRATING, State
 from proposals.decisions import stands
 from proposals.pages.result import badge
+from proposals.pages.telling import attempt, news
 from proposals.plan_changes import ADD, CHANGE, LONGEST_NAME, PREPARED, REMOVE, GivenChange, PlanChange, PlanFeature
 from proposals.selecting import ProposalDetails
 
@@ -42,7 +41,7 @@ def offer(view: View, shown: ProposalDetails) -> None:
         return
     with st.container(border=True, gap="small", key="plan_changing"):
         st.subheader(view(N_("Change of the plan")), anchor=False)
-        _news(view, shown.receipt)
+        news(view, _SAID, shown.receipt)
         for change in known:
             _change(view, shown.receipt, change)
         prepared = [change for change in known if change.state == PREPARED]
@@ -55,7 +54,8 @@ def offer(view: View, shown: ProposalDetails) -> None:
             st.button(
                 view(N_("Put it into the draft edition: {count}"), count=len(prepared)), type="primary",
                 key=f"plan_apply_{shown.receipt}", icon=":material/publish:", disabled=not ready, width="stretch",
-                on_click=partial(_do, view, shown.receipt, _apply(shown.receipt), N_("It is in the draft.")),
+                on_click=partial(attempt, view, _SAID, shown.receipt, partial(plan_changes.apply, shown.receipt),
+                                 N_("It is in the draft.")),
             )  # fmt: skip
             if not ready:
                 st.caption(view(N_("It can be put into the plan once the decision is published.")))
@@ -69,7 +69,7 @@ def _change(view: View, receipt: str, change: PlanChange) -> None:
     if change.state == PREPARED:
         button.button(
             view(N_("Give up")), key=f"plan_drop_{change.id}", width="stretch",
-            on_click=partial(_do, view, receipt, lambda actor: plan_changes.drop(change.id, actor), N_("Given up.")),
+            on_click=partial(attempt, view, _SAID, receipt, partial(plan_changes.drop, change.id), N_("Given up.")),
         )  # fmt: skip
     else:
         words.caption(view(N_("in edition {number}"), number=change.edition))
@@ -168,29 +168,4 @@ def _read(key: str, shown: ProposalDetails, layer: Layer, feature: PlanFeature |
 
 
 def _prepare(view: View, code: str, given: Callable[[], GivenChange]) -> None:
-    _do(view, code, lambda actor: plan_changes.prepare(code, given(), actor), N_("Prepared."))
-
-
-def _apply(code: str) -> Callable[[Any], Any]:
-    return lambda actor: plan_changes.apply(code, actor)
-
-
-def _do(view: View, code: str, act: Callable[[Any], Any], done: str) -> None:
-    """Do it as who the person is now; what came of it is said on the run that follows."""
-    try:
-        act(shell.now(view).actor)
-    except MasterplanError as refused:
-        st.session_state[_SAID] = (code, refused)
-        return
-    st.session_state[_SAID] = (code, done)
-
-
-def _news(view: View, code: str) -> None:
-    about, told = st.session_state.get(_SAID, (None, None))
-    if about != code:
-        return
-    del st.session_state[_SAID]
-    if isinstance(told, MasterplanError):
-        st.error(plain(told.message(view.language)), icon=":material/block:")
-    else:
-        st.success(view(told), icon=":material/task_alt:")
+    attempt(view, _SAID, code, lambda actor: plan_changes.prepare(code, given(), actor), N_("Prepared."))
