@@ -13,12 +13,15 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 #: folium writes this into the map's frame; the page around it can be enlarged.
 KNOWN = {"meta-viewport"}
 #: In the navigation; a role is played within one visit, so these pages are walked to.
-LINKS = {"propune": "Propune", "analiza": "Analiză și decizie", "ce-ar-fi-daca": "Criterii: ce ar fi dacă"}
+LINKS = {
+    "propune": "Propune", "analiza": "Analiză și decizie", "ce-ar-fi-daca": "Criterii: ce ar fi dacă",
+    "editii": "Ediții",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("address", "role"), [
     ("", ""), ("propune", ""), ("propune", "reprezentant UAT"), ("registru", ""), ("criterii", ""), ("despre", ""),
-    ("analiza", "planificator"), ("ce-ar-fi-daca", "planificator"),
+    ("analiza", "planificator"), ("ce-ar-fi-daca", "planificator"), ("decizii", ""), ("editii", "planificator"),
 ])  # fmt: skip
 def test_axe_finds_nothing_serious(page: Page, shared_server: Server, address: str, role: str):
     if role:
